@@ -1,0 +1,46 @@
+"""Categories: from words to codes (step 1), and from codes to features of a model (step 2)."""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+import torch
+from torch import Tensor, nn
+
+
+def words(cells: pl.Series) -> pl.Series:
+    """Cells as words: blanks around them gone, numbers and booleans as they are written, a gap as the empty word."""
+    return cells.cast(pl.String).str.strip_chars().fill_null("")
+
+
+def vocabulary(cells: pl.Series, most: int) -> list[str]:
+    """The words of the training cells, the most frequent first, at most `most` of them; a gap is the empty word."""
+    counts = words(cells).value_counts(name="count")
+    return counts.sort(["count", cells.name], descending=[True, False])[cells.name].head(most).to_list()
+
+
+def category_codes(rows: pl.DataFrame, vocabularies: Mapping[str, Sequence[str]]) -> Tensor:
+    """The place of each cell's word in its column's vocabulary, from 1; 0 for any other: (rows, columns) int64."""
+    codes = [
+        words(rows[name]).replace_strict(list(known), list(range(1, len(known) + 1)), default=0, return_dtype=pl.Int64)
+        for name, known in vocabularies.items()
+    ]
+    return torch.stack([torch.from_numpy(code.to_numpy(writable=True)) for code in codes], dim=1)
+
+
+class OneHot(nn.Module):
+    """Codes (rows, columns) int64 to features (rows, width): a 1 in the place of the code; an unknown word is all 0."""
+
+    def __init__(self, sizes: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("sizes", sizes)  # (columns,) int64, the words of each vocabulary
+        self.register_buffer("start", sizes.cumsum(0) - sizes, persistent=False)  # where each column's places begin
+        self.width = int(sizes.sum())
+
+    def forward(self, codes: Tensor) -> Tensor:
+        places = torch.where(codes > 0, codes + self.start, torch.zeros_like(codes))  # 0 is for the unknown
+        return torch.zeros(len(codes), self.width + 1).scatter_(1, places, 1.0)[:, 1:]
+
+
+def one_hot(vocabularies: Mapping[str, Sequence[str]]) -> OneHot:
+    """A place for each word of each vocabulary."""
+    return OneHot(torch.tensor([len(known) for known in vocabularies.values()]))

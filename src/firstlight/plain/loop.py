@@ -1,0 +1,101 @@
+"""Step 3, fit: gradient descent and backpropagation, as a generator that tells what happened."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the training rows came to; losses are means over rows."""
+
+    number: int
+    training_loss: float  # of the members, on rows that they learn from, while they learn
+    held_out_loss: float  # of the members, on rows of the fold that they do not learn from
+
+
+def rows_of(inputs: dict[str, Tensor], chosen: Tensor) -> dict[str, Tensor]:
+    """The chosen rows of every input."""
+    return {name: values.index_select(0, chosen) for name, values in inputs.items()}
+
+
+def learning(folds: Tensor, members: int) -> Tensor:
+    """1 where a member learns from a row, 0 where the row's fold is held out from it: (members, rows) float32.
+
+    folds: (rows,) int64. Each member holds one fold out, so for each row some members have not learned from it.
+    """
+    held_out = torch.arange(members) % (int(folds.max()) + 1)
+    return (folds != held_out.unsqueeze(1)).float()
+
+
+def outputs_of(model: nn.Module, inputs: dict[str, Tensor], rows: int) -> Tensor:
+    """What the model answers for all rows, a block at a time: (members, rows, outputs)."""
+    model.eval()
+    with torch.inference_mode():
+        return torch.cat([model(rows_of(inputs, block)) for block in torch.arange(rows).split(4096)], dim=1)
+
+
+def fit_members(
+    model: nn.Module,
+    inputs: dict[str, Tensor],
+    targets: Tensor,
+    learns: Tensor,
+    losses_of: Callable[[Tensor, Tensor], Tensor],
+    epochs: int,
+    batch: int,
+    rate: float,
+    decay: float,
+    seed: int,
+) -> Iterator[Epoch]:
+    """Gradient descent over the training rows; the rate rises for a twentieth of the steps, then falls to zero.
+
+    inputs and targets: (rows, ...) each; learns: (members, rows), from `learning`.
+    losses_of(outputs, targets): the loss of each member on each row, (members, rows).
+    """
+    rows = len(targets)
+    steps = epochs * math.ceil(rows / batch)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay, fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min(1.0, (step + 1) / (0.05 * steps)) * (1 - step / steps)
+    )
+    chance = torch.Generator().manual_seed(seed)
+    watched = torch.randperm(rows, generator=chance)[:4096]  # enough rows to see how held-out rows fare
+    for epoch in range(1, epochs + 1):
+        model.train()
+        total = torch.zeros(())
+        for chosen in torch.randperm(rows, generator=chance).split(batch):
+            outputs = model(rows_of(inputs, chosen))  # forward
+            weights = learns[:, chosen]
+            loss = (losses_of(outputs, targets[chosen]) * weights).sum() / weights.sum()
+            optimiser.zero_grad()
+            loss.backward()  # backpropagation: d loss / d each parameter
+            optimiser.step()  # gradient descent: one step downhill
+            schedule.step()
+            total += loss.detach() * len(chosen)
+        losses = losses_of(outputs_of(model, rows_of(inputs, watched), len(watched)), targets[watched])
+        held_out = 1 - learns[:, watched]
+        yield Epoch(epoch, total.item() / rows, ((losses * held_out).sum() / held_out.sum()).item())
+
+
+def keeping_best(model: nn.Module, epochs: Iterator[Epoch]) -> Iterator[Epoch]:
+    """The same epochs; when they end, or are interrupted, the model is as it was after the best of them."""
+    lowest, best = math.inf, {name: value.clone() for name, value in model.state_dict().items()}
+    try:
+        for epoch in epochs:
+            if epoch.held_out_loss < lowest:
+                lowest, best = epoch.held_out_loss, {name: value.clone() for name, value in model.state_dict().items()}
+            yield epoch
+    finally:
+        model.load_state_dict(best)
+
+
+def held_out_mean(answers: Tensor, learns: Tensor) -> Tensor:
+    """For each row the mean answer of the members that have not learned from it: (rows, outputs).
+
+    answers: (members, rows, outputs); learns: (members, rows).
+    """
+    held_out = (1 - learns).to(answers.dtype).unsqueeze(-1)
+    return (answers * held_out).sum(dim=0) / held_out.sum(dim=0)

@@ -1,0 +1,133 @@
+"""Numbers: from cells to float64 tensors (step 1), and from tensors to features of a model (step 2)."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor, nn
+
+
+def typed_numbers(cells: pl.Series) -> pl.Series:
+    """Cells that are numbers already, as float64."""
+    return cells.cast(pl.Float64, strict=False)
+
+
+def numbers_in_text(cells: pl.Series) -> pl.Series:
+    """Numbers written as 39.1 or 3.91e1; what is not a number becomes a gap."""
+    return cells.str.strip_chars().cast(pl.Float64, strict=False)
+
+
+def numbers_with_decimal_comma(cells: pl.Series) -> pl.Series:
+    """Numbers written as 1.234,5; what is not a number becomes a gap."""
+    return numbers_in_text(cells.str.replace_all(r"[.\s']", "").str.replace(",", ".", literal=True))
+
+
+def numbers_in_dress(cells: pl.Series) -> pl.Series:
+    """Numbers written as $1,234.50, 12 % or 3 kg: the first number of a cell; where there is none, a gap."""
+    return cells.str.replace_all(r"(\d),(\d{3})\b", "$1$2").str.extract(r"([-+]?\d*\.?\d+)").cast(pl.Float64, strict=False)
+
+
+def number_values(rows: pl.DataFrame, columns: Mapping[str, Callable[[pl.Series], pl.Series]]) -> Tensor:
+    """The number columns, each read by its function: (rows, columns) float64; gaps and infinities are NaN."""
+    values = np.stack([read(rows[name]).to_numpy() for name, read in columns.items()], axis=1)
+    return torch.from_numpy(np.where(np.isfinite(values), values, np.nan))
+
+
+def centre_and_spread(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Median and quartile distance of each column, (columns,) each; values: (rows, columns) float64, NaN is a gap.
+
+    Where half of the values are equal the spread is half of their range; where all are, it is 1.
+    """
+    centres, spreads = [], []
+    for column in values.T:
+        known = column[~column.isnan()].sort().values
+        if len(known) == 0:
+            known = torch.zeros(1, dtype=values.dtype)
+        low, centre, high = known[[(len(known) - 1) * part // 4 for part in (1, 2, 3)]]
+        spread = high - low if high > low else known[-1] / 2 - known[0] / 2
+        centres.append(centre)
+        spreads.append(spread if spread > 0 else torch.ones_like(spread))
+    return torch.stack(centres), torch.stack(spreads)
+
+
+def standardise(values: Tensor, centre: Tensor, spread: Tensor) -> Tensor:
+    """How many spreads each value lies from the centre of its column, as float32; nothing lies beyond a million."""
+    return ((values - centre) / spread).clamp(-1e6, 1e6).float()
+
+
+def columns_with_gaps(values: Tensor) -> Tensor:
+    """The numbers of the columns that have a gap: (columns with gaps,) int64."""
+    return torch.nonzero(values.isnan().any(dim=0)).flatten()
+
+
+class PiecewiseLinear(nn.Module):
+    """Numbers (rows, columns) to features (rows, width): how far each has come through each bin of its column.
+
+    Beside the bins stand the standardised number itself, flattened far out, and whether it is a gap.
+    Source: Gorishniy et al. 2022, "On embeddings for numerical features in tabular deep learning".
+    """
+
+    def __init__(self, centre: Tensor, spread: Tensor, left: Tensor, length: Tensor, column: Tensor, gappy: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("centre", centre)  # (columns,) float64
+        self.register_buffer("spread", spread)  # (columns,) float64
+        self.register_buffer("left", left)  # (bins,) float32, where each bin begins, in spreads from the centre
+        self.register_buffer("length", length)  # (bins,) float32
+        self.register_buffer("column", column)  # (bins,) int64, the column that each bin belongs to
+        self.register_buffer("gappy", gappy)  # (columns with gaps,) int64
+        self.width = len(left) + len(centre) + len(gappy)
+
+    def forward(self, values: Tensor) -> Tensor:
+        gaps = values.isnan()
+        numbers = standardise(values, self.centre, self.spread).nan_to_num(nan=0.0)  # a gap counts as the median
+        place = ((numbers.index_select(1, self.column) - self.left) / self.length).clamp(0, 1)
+        flattened = numbers / torch.sqrt(1 + (numbers / 3) ** 2)
+        return torch.cat([place, flattened, gaps.index_select(1, self.gappy).float()], dim=1)
+
+
+def piecewise_linear(values: Tensor, bins: int) -> PiecewiseLinear:
+    """Bins that hold about equally many of the training values (rows, columns) each, at most `bins` a column."""
+    centre, spread = centre_and_spread(values)
+    left, length, column = [], [], []
+    for number, cells in enumerate(standardise(values, centre, spread).T):
+        known = cells[~cells.isnan()].sort().values
+        if len(known) == 0:
+            continue
+        at = torch.linspace(0, len(known) - 1, bins + 1, dtype=torch.float64).round().long()
+        distinct = known.unique()
+        edges = distinct if len(distinct) <= bins else known[at].unique()
+        left.append(edges[:-1])
+        length.append(edges[1:] - edges[:-1])
+        column.append(torch.full((len(edges) - 1,), number))
+    empty = torch.zeros(0)
+    return PiecewiseLinear(
+        centre, spread, torch.cat([empty, *left]), torch.cat([empty, *length]),
+        torch.cat([empty.long(), *column]), columns_with_gaps(values),
+    )  # fmt: skip
+
+
+class Scaled(nn.Module):
+    """Numbers (rows, columns) to features (rows, width): standardised, a gap as the mean, and whether it is a gap."""
+
+    def __init__(self, mean: Tensor, deviation: Tensor, gappy: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)  # (columns,) float64
+        self.register_buffer("deviation", deviation)  # (columns,) float64
+        self.register_buffer("gappy", gappy)  # (columns with gaps,) int64
+        self.width = len(mean) + len(gappy)
+
+    def forward(self, values: Tensor) -> Tensor:
+        gaps = values.isnan().index_select(1, self.gappy)
+        numbers = ((values - self.mean) / self.deviation).nan_to_num(nan=0.0)
+        return torch.cat([numbers, gaps.to(values.dtype)], dim=1)
+
+
+def scaled(values: Tensor) -> Scaled:
+    """Mean and standard deviation of the training values (rows, columns); 0 and 1 where there are none."""
+    centre, spread = centre_and_spread(values)
+    unit = (values - centre) / spread  # so that squares of huge numbers stay finite
+    mean = unit.nanmean(dim=0).nan_to_num(nan=0.0)
+    deviation = ((unit - mean) ** 2).nanmean(dim=0).sqrt().nan_to_num(nan=0.0)
+    deviation = torch.where(deviation > 0, deviation, torch.ones_like(deviation))
+    return Scaled(centre + mean * spread, deviation * spread, columns_with_gaps(values))

@@ -1,0 +1,34 @@
+"""The target: from cells to what a model is fitted to (step 1), and from outputs to answers (step 4)."""
+
+from collections.abc import Sequence
+
+import polars as pl
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def class_numbers(cells: pl.Series, labels: Sequence[str]) -> Tensor:
+    """The place of each cell's label among the labels, from 0: (rows,) int64."""
+    numbers = cells.replace_strict(list(labels), list(range(len(labels))), return_dtype=pl.Int64)
+    return torch.from_numpy(numbers.to_numpy(writable=True))
+
+
+def log_losses(outputs: Tensor, classes: Tensor) -> Tensor:
+    """Log loss of each member on each row: (members, rows); outputs: (members, rows, classes); classes: (rows,) int64."""
+    return F.cross_entropy(outputs.movedim(-1, 1), classes.expand(len(outputs), -1), reduction="none")
+
+
+def squared_errors(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Squared error of each member on each row: (members, rows); outputs: (members, rows, 1); targets: (rows,)."""
+    return (outputs.squeeze(-1) - targets).square()
+
+
+def probabilities(outputs: Tensor) -> Tensor:
+    """Outputs (..., classes) as probabilities, float64, which sum to 1."""
+    return outputs.double().softmax(dim=-1)
+
+
+def sharpen(probabilities: Tensor, temperature: float) -> Tensor:
+    """Probabilities made surer (temperature below 1) or less sure (above 1); their order stays."""
+    return (probabilities.clamp_min(1e-12).log() / temperature).softmax(dim=-1)

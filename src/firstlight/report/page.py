@@ -1,0 +1,194 @@
+"""A page that a person looks at: chapters of charts, tables, words and a script, in one self-contained file.
+
+In: the blocks below, made by whoever has something to show. Out: html that fetches nothing, in which every
+cell, label and title of a stranger stays text. Its Content-Security-Policy lets exactly the page's own
+scripts and style run, each named by its digest, so that the browser would stop what escaping might miss.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import TYPE_CHECKING, TypeAlias
+
+from jinja2 import Environment, StrictUndefined, Template
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from firstlight.report import theme
+from firstlight.report.libraries import chart_library
+
+if TYPE_CHECKING:
+    import altair as alt
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of words. Columns in which every cell is a number are set to the right."""
+
+    question: str  # a sentence, the heading; "" for none
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]  # as many cells a row as there are columns
+    caption: str  # what to make of it; "" for nothing
+
+    def __post_init__(self) -> None:
+        for number, row in enumerate(self.rows):
+            if len(row) != len(self.columns):
+                raise ValueError(f"row {number} has {len(row)} cells for {len(self.columns)} columns")
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """One chart that answers one question. Its width is the page's; its height its own."""
+
+    question: str  # a sentence, the heading
+    chart: alt.TopLevelMixin
+    caption: str  # says in words what the chart shows: the text that stands in for it
+    numbers: Grid | None = None  # the same as a table, folded away below the chart
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Paragraphs, parted by blank lines. The first of a page's lead is set in large type: the verdict."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Script:
+    """A Python script, whole, with a button that copies it."""
+
+    title: str
+    source: str
+
+
+@dataclass(frozen=True, eq=False)
+class Folded:
+    """Blocks behind a line that opens them."""
+
+    summary: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Chapter:
+    """One step of the six."""
+
+    title: str  # "1 Prepare"
+    lead: str  # a sentence or two; "" for none
+    blocks: tuple[Block, ...]
+
+
+Block: TypeAlias = Figure | Grid | Prose | Script | Folded
+
+
+def render(title: str, lead: tuple[Block, ...], chapters: tuple[Chapter, ...]) -> str:
+    """One html file with everything in it: the same blocks give the same bytes.
+
+    title: the page's name, of the browser's tab too.
+    lead: what matters first, above the chapters.
+    """
+    style = _text_of("page.css")
+    scripts = (chart_library(), _text_of("page.js"))
+    return _template().render(
+        title=title,
+        lead=lead,
+        chapters=chapters,
+        style=Markup(style),
+        scripts=[Markup(script) for script in scripts],
+        theme=_json(theme.CONFIG),
+        policy=_policy(scripts, style),
+    )
+
+
+def _policy(scripts: Sequence[str], style: str) -> str:
+    """The Content-Security-Policy: nothing is fetched, and nothing runs but what stands here."""
+    named = " ".join(map(_digest, scripts))
+    return (f"default-src 'none'; script-src {named}; style-src {_digest(style)}; img-src data:; "
+            "base-uri 'none'; form-action 'none'")
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    environment.filters |= {
+        "specification": _specification,
+        "coloured": _coloured,
+        "paragraphs": _paragraphs,
+    }
+    environment.tests |= {
+        "figure": lambda block: isinstance(block, Figure),
+        "grid": lambda block: isinstance(block, Grid),
+        "prose": lambda block: isinstance(block, Prose),
+        "script": lambda block: isinstance(block, Script),
+        "folded": lambda block: isinstance(block, Folded),
+        "numeric": _numeric,
+    }
+    return environment.from_string(_text_of("page.html.jinja"))
+
+
+def _text_of(name: str) -> str:
+    return files("firstlight.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _specification(figure: Figure) -> Markup:
+    """The chart as JSON that may stand in a <script> element."""
+    chart: dict[str, object] = figure.chart.to_dict()
+    # Altair's default size gives way to the page's; what the chart's author set stays.
+    config = _mapping(chart.pop("config", None))
+    view = {key: value for key, value in _mapping(config.get("view")).items() if not key.startswith("continuous")}
+    del chart["$schema"]
+    return _json(chart | {"config": {**config, "view": view}})
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _json(value: object) -> Markup:
+    return htmlsafe_json_dumps(_finite(value), separators=(",", ":"), allow_nan=False)
+
+
+def _finite(value: object) -> object:
+    """The same with null for NaN and infinity, which JSON lacks; Vega-Lite leaves such points out."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {key: _finite(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_finite(inner) for inner in value]
+        case _:
+            return value
+
+
+def _coloured(source: str) -> Markup:
+    """Python with its comments, strings and keywords told apart."""
+    return Markup(highlight(source, PythonLexer(), HtmlFormatter(nowrap=True)))  # noqa: S704 (Pygments escapes)
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [paragraph.strip() for paragraph in re.split(r"\n\s*\n", text) if paragraph.strip()]
+
+
+# 98.6 %   −0.021   1 152 048   92.2 – 99.7   3/4   1e-05
+_NUMBER = re.compile(r"[-−+±≥≤<>~]?\s?\d[\d\s.,/–]*(e[-+−]?\d+)?\s?(%|ms|s|h|min)?", re.IGNORECASE)
+
+
+def _numeric(column: Sequence[str]) -> bool:
+    """Whether every cell that is filled is a number, a percentage or an interval, and one is."""
+    filled = [cell.strip() for cell in column if cell.strip() not in {"", "–", "—"}]
+    return bool(filled) and all(_NUMBER.fullmatch(cell) for cell in filled)
