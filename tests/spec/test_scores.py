@@ -61,7 +61,7 @@ def test_scores_of_classes_agree_with_scikit_learn_also_for_absent_classes_and_t
 @given(seed=SEEDS, rows=integers(1, 40))
 def test_auc_agrees_with_scikit_learn_and_is_nan_without_rows_of_both_classes(seed: int, rows: int) -> None:
     probabilities, labels = classified(seed, rows, classes=2)
-    if labels.unique().numel() < 2:
+    if len(labels.bincount().nonzero()) < 2:
         assert math.isnan(auc(probabilities, labels))
     else:
         expected = metrics.roc_auc_score(labels, probabilities[:, 1].numpy())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from firstlight.course.settings import COURSE, Settings, refuse_unusable
+from firstlight.course.settings import COURSE, REPORT, SCRIPT, Settings, refuse_unusable
 from firstlight.files import write_whole
 
 if TYPE_CHECKING:
@@ -42,6 +42,6 @@ def run_demo(
     from firstlight.course.page import page
 
     lesson = teach(settings, out)
-    write_whole(out / "line.py", lesson.script)
-    write_whole(out / "report.html", page(lesson))
+    write_whole(out / SCRIPT, lesson.script)
+    write_whole(out / REPORT, page(lesson))
     return lesson

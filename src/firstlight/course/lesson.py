@@ -7,6 +7,7 @@ read the same lesson, so what one prints the other draws.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from firstlight.course import line
 from firstlight.course.settings import Settings
 from firstlight.files import write_whole
 
-SURFACE_CELLS = 48  # of the loss surface, along each of its sides
+_SURFACE_SIDE = 161  # places along each side of the loss surface at which it is computed
 
 
 @dataclass(frozen=True)
@@ -105,12 +106,22 @@ class Learned:
 
 
 @dataclass(frozen=True)
-class Surface:
-    """The train loss of every line in a window: one row a weight, one column a bias, both at cell centres."""
+class Contour:
+    """The lines whose train loss is at most `loss`: for each weight, the biases from low to high."""
 
+    loss: float
     weights: tuple[float, ...]
-    biases: tuple[float, ...]
-    losses: tuple[tuple[float, ...], ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Surface:
+    """The train loss of every line in a window, as nested contours, the outermost first."""
+
+    weights: tuple[float, float]  # from, to
+    biases: tuple[float, float]
+    contours: tuple[Contour, ...]  # the outermost holds the whole window
 
 
 @dataclass(frozen=True)
@@ -273,20 +284,52 @@ def _loss(of: Parameters, x: Tensor, y: Tensor) -> float:
 
 
 def _surface(shown: Sequence[Parameters], x: Tensor, y: Tensor) -> Surface:
-    """A window around everything shown, with a margin of a tenth on each side."""
-    weights = _centres([parameters.weight for parameters in shown])
-    biases = _centres([parameters.bias for parameters in shown])
-    column = torch.tensor(biases)  # (cells,)
-    errors = (weight * x + column - y for weight in weights)  # (rows, cells) each
-    return Surface(weights, biases, tuple(tuple(error.abs().mean(dim=0).tolist()) for error in errors))
+    """A window around everything shown, its contours at losses that are 1, 2 or 5 times a power of ten."""
+    weights = _window([parameters.weight for parameters in shown])
+    biases = _window([parameters.bias for parameters in shown])
+    columns, rows = torch.linspace(*weights, _SURFACE_SIDE), torch.linspace(*biases, _SURFACE_SIDE)
+    # (weights, biases): one weight at a time, lest many points fill the memory
+    losses = torch.stack([(weight * x + rows - y).abs().mean(dim=0) for weight in columns])
+    levels = _levels(losses.min().item(), losses.max().item())
+    return Surface(weights, biases, tuple(_contour(level, columns, rows, losses) for level in levels))
 
 
-def _centres(values: Sequence[float]) -> tuple[float, ...]:
-    """The middles of equally wide cells that cover the values and a margin."""
-    low, high = min(values), max(values)
-    margin = max(high - low, 0.01) / 10
-    width = (high - low + 2 * margin) / SURFACE_CELLS
-    return tuple(low - margin + (cell + 0.5) * width for cell in range(SURFACE_CELLS))
+def _window(values: Sequence[float]) -> tuple[float, float]:
+    """From the least to the greatest, with a margin on both sides."""
+    margin = max(max(values) - min(values), 0.01) * 0.12
+    return min(values) - margin, max(values) + margin
+
+
+def _levels(lowest: float, highest: float) -> list[float]:
+    """The outermost first: at most six levels, of which the first is above everything."""
+    power = math.ceil(math.log10(highest)) if highest > 0 else 0
+    steps = [factor * 10.0 ** (power - down) for down in range(3) for factor in (10, 5, 2)]
+    above = [level for level in steps if level >= highest]
+    between = [level for level in steps if lowest < level < highest]
+    return [min(above), *between[:5]]
+
+
+def _contour(level: float, columns: Tensor, rows: Tensor, losses: Tensor) -> Contour:
+    """L1 loss is convex, so that at each weight the biases within a level are one interval."""
+    some = (losses <= level).any(dim=1)
+    intervals = [_interval(level, rows.tolist(), of_weight) for of_weight in losses[some].tolist()]
+    low, high = zip(*intervals, strict=True)
+    return Contour(level, tuple(columns[some].tolist()), low, high)
+
+
+def _interval(level: float, rows: list[float], losses: list[float]) -> tuple[float, float]:
+    """The first and the last bias within the level, of which at least one row is."""
+    within = [row for row, loss in enumerate(losses) if loss <= level]
+    first, last = within[0], within[-1]
+    return _edge(level, rows, losses, first, first - 1), _edge(level, rows, losses, last, last + 1)
+
+
+def _edge(level: float, rows: list[float], losses: list[float], inside: int, outside: int) -> float:
+    """Where the loss reaches the level, between two neighbours; the last row where the window ends there."""
+    if not 0 <= outside < len(rows):
+        return rows[inside]
+    share = (level - losses[inside]) / (losses[outside] - losses[inside])
+    return rows[inside] + share * (rows[outside] - rows[inside])
 
 
 def _ten_lines() -> str:

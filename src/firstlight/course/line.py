@@ -42,7 +42,7 @@ class LinearLayerLine(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.linear_layer = nn.Linear(1, 1)  # one number in, one out
+        self.linear_layer = nn.Linear(1, 1)  # one in, one out
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.linear_layer(x)

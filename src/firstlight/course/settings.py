@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from firstlight.refusal import Refused
 
+REPORT, SCRIPT = "report.html", "line.py"  # what is written beside the two models
+
 FURTHEST = 1000.0  # a line further away than this is never reached in the lesson's small steps
 MOST_ROWS = 10_000
 MOST_EPOCHS = 10_000

@@ -15,6 +15,7 @@ from firstlight.course import words
 from firstlight.course.lesson import Learned, Lesson, Points
 from firstlight.course.picture import Series, Window, draw
 
+_NARROWEST = 60  # columns: where the terminal has fewer, it breaks the lines itself
 _WIDEST = 100  # columns: longer lines are hard to read
 _GUTTER = 12  # columns: the step's number and name stand in them
 _CODE = "cyan"
@@ -31,7 +32,8 @@ class Paper:
 
 def tell(lesson: Lesson, console: Console) -> None:
     """Print the whole lesson."""
-    paper = Paper(min(console.width, _WIDEST) - _GUTTER, console.options.ascii_only)
+    width = max(_NARROWEST, min(console.width, _WIDEST))
+    paper = Paper(width - _GUTTER, console.options.ascii_only)
     bodies = (
         _prepare(lesson, paper),
         _build(lesson, paper),
@@ -45,7 +47,7 @@ def tell(lesson: Lesson, console: Console) -> None:
         _print(console, Text())
         for line in [Text(announcement, "bold"), *_without_gaps(body)]:
             for part in line.wrap(console, paper.width):
-                _print(console, Text.assemble((f"{step:<{_GUTTER}}", "bold"), part))
+                _print(console, Text(f"{step:<{_GUTTER}}", "bold" if step else "").append(part))
                 step = ""
     for line in _end(lesson):
         _print(console, line)
@@ -133,6 +135,8 @@ def _end(lesson: Lesson) -> Iterator[Text]:
     yield Text()
     yield Text(words.TEN_LINES, "bold")
     yield from _code(lesson.ten_lines)
+    yield from _table(words.left_behind(lesson))
+    yield Text()
     yield Text(words.NEXT)
     yield Text(f"    {words.NEXT_COMMAND}", _CODE)
 

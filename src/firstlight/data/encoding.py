@@ -40,7 +40,7 @@ def text_of(content: bytes, location: str) -> Text:
         raise Refused(f"{location} is not text and no table that is known here; give a csv, xlsx or parquet file.")
     notes: list[str] = []
     if encoding in ("utf-16-le", "utf-16-be"):
-        notes.append(f"the file is taken for {encoding.upper()}, which it does not say itself.")
+        notes.append(f"the file is taken for {encoding.upper()}, which it does not say itself")
     decoded, encoding, changed = _as_utf8(content, encoding, notes)
     return _without_oddities(decoded, encoding, changed, notes)
 
@@ -70,7 +70,7 @@ def _as_utf8(content: bytes, encoding: Encoding | None, notes: list[str]) -> tup
         try:
             return content.decode(encoding).encode("utf-8"), encoding, False
         except UnicodeError:
-            notes.append(f"some letters are damaged {encoding.upper()}; a replacement mark stands for each.")
+            notes.append(f"some letters are damaged {encoding.upper()}; a replacement mark stands for each")
             return content.decode(encoding, errors="replace").encode("utf-8"), encoding, True
     try:
         content.decode("utf-8")
@@ -87,10 +87,10 @@ def _from_single_bytes(content: bytes, notes: list[str]) -> tuple[bytes, Encodin
         if not line.isascii():
             utf8, other = (utf8 + 1, other) if _is_utf8(line) else (utf8, other + 1)
     if utf8:
-        notes.append(f"two encodings in one file: {utf8:,} lines are UTF-8, {other:,} are read as Latin-1.")
+        notes.append(f"two encodings in one file: {utf8:,} lines are UTF-8, {other:,} are read as Latin-1")
         mended = [line if _is_utf8(line) else _latin(line).encode("utf-8") for line in lines]
         return b"\n".join(mended).removeprefix(codecs.BOM_UTF8), "utf8", True
-    notes.append("the file is not UTF-8; it is read as Latin-1 (Windows-1252).")
+    notes.append("the file is not UTF-8; it is read as Latin-1 (Windows-1252)")
     try:
         return content.decode("cp1252").encode("utf-8"), "cp1252", False
     except UnicodeDecodeError:
@@ -116,7 +116,7 @@ def _without_oddities(content: bytes, encoding: Encoding, changed: bool, notes: 
     """NUL bytes go; a file of an old Mac, with CR alone at the line ends, gets LF."""
     if nuls := content.count(b"\0"):
         content, changed = content.replace(b"\0", b""), True
-        notes.append(f"{nuls:,} NUL bytes were removed.")
+        notes.append(f"{nuls:,} NUL bytes were removed")
     if b"\n" not in content and b"\r" in content:
         content, changed = content.replace(b"\r", b"\n"), True
     if re.search(rb"\x1a\s*\Z", content[-16:]):  # what DOS put at the end of a file

@@ -76,12 +76,10 @@ def _quotes_are_plain(
     return bool(beside[before].all() and beside[after].all())
 
 
-def _before_returns(
-    content: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _before_returns(content: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
     """Line ends as Windows writes them, "\\r\\n", begin a byte earlier."""
     text = np.frombuffer(content, np.uint8)
-    returns = (ends > starts) & (text[ends - 1] == CARRIAGE_RETURN) if len(text) else np.zeros(0, bool)
+    returns: NDArray[np.int64] = ((ends > starts) & (text[ends - 1] == CARRIAGE_RETURN)).astype(np.int64)
     return ends - returns
 
 
@@ -92,18 +90,19 @@ def usual_width(cells: NDArray[np.int64]) -> int:
 
 
 def separator_of(content: bytes) -> str:
-    """The separator that parts most lines into equally many cells, more than one; a comma where none does.
+    """The separator that parts most lines into equally many cells, more than one; between equals the rarer letter.
 
-    Where several do so, the one that the first lines speak for: in "12,5;3,75" it is the semicolon, because a
-    comma between digits is rarely alone.
+    Where none does so the text is one column, and a letter is given that does not occur in it.
     """
     sample = content if len(content) <= _SAMPLE else content[: content.rfind(b"\n", 0, _SAMPLE) + 1 or _SAMPLE]
-    best, best_share = ",", 0.0
-    for separator in ("\t", ";", "|", ","):  # on equal terms the rarer letter wins: it is hardly there by chance
+    best, best_share = "", 0.5
+    for separator in ("\t", ";", "|", ","):  # a comma may well be there by chance, a tab hardly
         layout = layout_of(sample, separator)
+        if not layout.plain_quotes or layout.open_quote:  # inches, say: 5" pipe
+            layout = layout_of(sample.replace(b'"', b" "), separator)
         cells = layout.cells[layout.ends > layout.starts]
         width = usual_width(cells) if len(cells) else 1
         share = float((cells == width).mean()) if width > 1 else 0.0
         if share > best_share:
             best, best_share = separator, share
-    return best if best_share > 0.5 else ","
+    return best or next(letter for letter in (*SEPARATORS, "\x1f") if letter.encode() not in content)

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import IO
 
 from firstlight.data.places import Source
+from firstlight.data.wording import counted, listed
 from firstlight.refusal import Refused
 
 if sys.version_info >= (3, 14):
@@ -52,10 +53,21 @@ def unpack(source: Source) -> tuple[Source, list[str]]:
         limit = max(SMALL_BYTES, LARGEST_RATIO * size)
         source = source.unpacked(_unpacked(source, how, limit), how)
     if len(source.packed) > 1:
-        notes.append(f"the file is packed {len(source.packed)} times over ({', '.join(source.packed)}).")
+        notes.append(f"the file is packed {len(source.packed)} times over ({', '.join(source.packed)})")
     if source.packed and source.held is not None and len(source.held) > NOTABLE_RATIO * size:
-        notes.append(f"the file unpacks to {len(source.held) / size:,.0f} times its size.")
+        notes.append(f"the file unpacks to {len(source.held) / size:,.0f} times its size")
     return source, notes
+
+
+def check_document(location: str, content: bytes) -> None:
+    """A workbook is a zip too: refused where its own list of parts says that they unpack to too much."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise Refused(f"{location} is a workbook that is cut off or damaged; fetch it again.") from error
+    if size > max(SMALL_BYTES, LARGEST_RATIO * len(content)):
+        raise _too_large(location)
 
 
 def _packing(source: Source) -> str | None:
@@ -72,13 +84,13 @@ def _is_document(source: Source) -> bool:
             names = set(archive.namelist())
     except zipfile.BadZipFile:
         # Cut off: the list of members at its end is gone, but their names also stand before each member.
-        return any(part.encode() in source.content()[:4096] for part in _DOCUMENT_PARTS)
+        return any(part in source.content() for part in (b"[Content_Types].xml", b"docProps/", b"content.xml", b"xl/"))
     return any(part in names for part in _DOCUMENT_PARTS)
 
 
 def _unpacked(source: Source, how: str, limit: int) -> bytes:
     packed = io.BytesIO(source.content())
-    openers: dict[str, Callable[[], IO[bytes]]] = {
+    openers: dict[str, Callable[[], io.BufferedIOBase | IO[bytes]]] = {
         "gzip": lambda: gzip.GzipFile(fileobj=packed),
         "bzip2": lambda: bz2.BZ2File(packed),
         "xz": lambda: lzma.LZMAFile(packed),
@@ -94,19 +106,23 @@ def _unpacked(source: Source, how: str, limit: int) -> bytes:
         raise Refused(f"{source.location} is a damaged {how} file: {error}.") from error
 
 
-def _bounded(stream: IO[bytes], limit: int, location: str) -> bytes:
+def _bounded(stream: io.BufferedIOBase | IO[bytes], limit: int, location: str) -> bytes:
     """All bytes of the stream, given up as soon as they are more than the limit."""
     blocks: list[bytes] = []
     size = 0
     while block := stream.read(_BLOCK):
         size += len(block)
         if size > limit:
-            raise Refused(
-                f"{location} unpacks to more than {LARGEST_RATIO:,} times its size, which no honest table does; "
-                "unpack it yourself if you trust it."
-            )
+            raise _too_large(location)
         blocks.append(block)
     return b"".join(blocks)
+
+
+def _too_large(location: str) -> Refused:
+    return Refused(
+        f"{location} unpacks to more than {LARGEST_RATIO:,} times its size, which no honest table does; "
+        "unpack it yourself if you trust it."
+    )
 
 
 def _only_member(location: str, packed: io.BytesIO) -> IO[bytes]:
@@ -120,11 +136,10 @@ def _only_member(location: str, packed: io.BytesIO) -> IO[bytes]:
         and member.filename.rpartition("/")[2] not in (".DS_Store", "Thumbs.db", "desktop.ini")
     ]
     if len(members) != 1:
-        names = ", ".join(repr(member.filename) for member in members[:3]) or "none"
-        more = f" and {len(members) - 3} more" if len(members) > 3 else ""
+        names = f" ({listed([member.filename for member in members])})" if members else ""
         raise Refused(
-            f"{location} is a zip of {len(members)} files ({names}{more}); a table is one file: unpack it "
-            "and name the one you mean."
+            f"{location} is a zip of {counted(len(members), 'file')}{names}; a table is one file: unpack it and name "
+            "the one you mean."
         )
     if members[0].flag_bits & 1:
         raise Refused(f"{location} is protected by a password; unpack it first.")

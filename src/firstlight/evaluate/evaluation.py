@@ -38,6 +38,16 @@ ScoreName = Literal[
 Measure = Literal["log_loss", "accuracy", "squared_error", "absolute_error"]
 
 
+CLASS_SCORES: tuple[ScoreName, ...] = ("accuracy", "log_loss", "macro_f1")
+TWO_CLASS_SCORES: tuple[ScoreName, ...] = (*CLASS_SCORES, "auc")
+NUMBER_SCORES: tuple[ScoreName, ...] = (
+    "mean_absolute_error",
+    "root_mean_squared_error",
+    "r_squared",
+    "range_coverage",
+)
+
+
 @dataclass(frozen=True)
 class Score:
     """One score of one contender; None stands for what the rows do not determine."""
@@ -129,6 +139,19 @@ class Evaluation:
             raise ValueError(f"need different names, one of them kept; got {names}")
         if self.rows < 1 or len(self.rows_of_class) != len(self.labels):
             raise ValueError(f"need rows, and a count a class; got {self.rows} and {self.rows_of_class}")
+        wanted = _scores_of(self.task, len(self.labels))
+        for contender in self.contenders:
+            if tuple(score.name for score in contender.scores) != wanted:
+                raise ValueError(f"{contender.name} needs the scores {', '.join(wanted)}")
+        if self.task == "classes":
+            self._check_classes(len(self.labels))
+
+    def _check_classes(self, classes: int) -> None:
+        if self.confusion is not None and {len(self.confusion), *map(len, self.confusion)} != {classes}:
+            raise ValueError(f"the confusion matrix needs {classes} rows and columns")
+        for mistake in self.worst:
+            if not {mistake.truth, mistake.answer} <= set(range(classes)):
+                raise ValueError(f"row {mistake.row} needs classes in 0 .. {classes - 1}; got {mistake}")
 
     @property
     def kept(self) -> Contender:
@@ -143,6 +166,12 @@ class Evaluation:
         """The difference of the kept one to another, None where there is none of that name and measure."""
         found = (d for d in self.differences if (d.against, d.measure) == (against, measure))
         return next(found, None)
+
+
+def _scores_of(task: Task, classes: int) -> tuple[ScoreName, ...]:
+    if task == "numbers":
+        return NUMBER_SCORES
+    return TWO_CLASS_SCORES if classes == 2 else CLASS_SCORES
 
 
 def evaluate(

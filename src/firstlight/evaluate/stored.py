@@ -6,7 +6,7 @@ refused with the place where it stands.
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import TypeVar, get_args
@@ -156,7 +156,9 @@ def _whole(stored: object, place: str) -> int:
 
 
 def _number(stored: object, place: str) -> float:
-    if isinstance(stored, bool) or not isinstance(stored, int | float) or not math.isfinite(stored):
+    if isinstance(stored, bool) or not isinstance(stored, int | float):
+        raise _damaged(place, "a finite number", stored)
+    if not -sys.float_info.max <= stored <= sys.float_info.max:  # nan is outside too
         raise _damaged(place, "a finite number", stored)
     return float(stored)
 

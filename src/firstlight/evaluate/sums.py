@@ -40,7 +40,7 @@ def of_r_squared(predictions: Tensor, truth: Tensor, resamples: Resamples) -> In
     truth, predictions = truth.double(), predictions.double()
     centred = truth - truth.mean()  # sums of squares of far-off numbers would lose their digits
     columns = [torch.ones_like(truth), centred, centred.square(), (predictions - truth).square()]
-    return bootstrap(resamples.sums(torch.stack(columns, dim=1)), _r_squared, resamples)
+    return bootstrap(resamples.sums(torch.stack(columns, dim=1)), score_r_squared, resamples)
 
 
 def of_macro_f1(probabilities: Tensor, labels: Tensor, resamples: Resamples) -> Interval:
@@ -87,7 +87,7 @@ def _ratio(sums: Tensor) -> Tensor:
     return sums[:, 0] / sums[:, 1]
 
 
-def _r_squared(sums: Tensor) -> Tensor:
+def score_r_squared(sums: Tensor) -> Tensor:
     rows, total, squares, left = sums.unbind(dim=1)
     spread = squares - total.square() / rows
     # a resample of one value over and over has no spread but for rounding

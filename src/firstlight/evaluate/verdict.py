@@ -131,7 +131,7 @@ def _opening(circumstances: Circumstances) -> str:
         case "groups":
             return f"For rows of a {column} it has never seen"
         case "time":
-            return f"For rows later by {column} than all it learned from"
+            return f"For rows later (by {column}) than all it learned from"
         case "file":
             return "For the rows of the test file"
         case _:
@@ -218,7 +218,7 @@ def _off(evaluation: Evaluation, target: str, circumstances: Circumstances) -> s
         sure = f"{significant(error.low)} to {significant(error.high)}, with 95 % confidence"
     subject = _subject(evaluation)
     whose = "its" if subject == "it" else f"{subject}'s"
-    start = f"{_opening(circumstances)}, {whose} {target}"
+    start = f"{_opening(circumstances)}, {whose} guess of {target}"
     off = f"{start} is off by {significant(error.value or 0.0)} on average ({sure})."
     return f"{off} With large errors counted more, by {significant(root.value or 0.0)} (RMSE)."
 

@@ -32,8 +32,8 @@ class OneHot(nn.Module):
 
     def __init__(self, sizes: Tensor) -> None:
         super().__init__()
-        self.register_buffer("sizes", sizes)  # (columns,) int64, the words of each vocabulary
-        self.register_buffer("start", sizes.cumsum(0) - sizes, persistent=False)  # where each column's places begin
+        self.sizes = nn.Buffer(sizes)  # (columns,) int64, the words of each vocabulary
+        self.start = nn.Buffer(sizes.cumsum(0) - sizes, persistent=False)  # where each column's places begin
         self.width = int(sizes.sum())
 
     def forward(self, codes: Tensor) -> Tensor:

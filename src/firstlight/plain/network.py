@@ -5,6 +5,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
+def width_of(features: nn.ModuleDict) -> int:
+    """How many features they give a row, all together."""
+    return sum(feature.width for feature in features.values())  # type: ignore[misc]  # each says its width
+
+
 class MemberLinear(nn.Module):
     """A linear layer for each member: (members, rows, inputs) to (members, rows, outputs); random until it is fitted."""
 
@@ -24,11 +29,12 @@ class Members(nn.Module):
     inputs: a tensor for each kind of column, (rows, ...) each, under the names of `features`.
     """
 
-    def __init__(self, features: nn.ModuleDict, members: int, width: int, layers: int, outputs: int, dropout: float) -> None:
+    def __init__(
+        self, features: nn.ModuleDict, members: int, width: int, layers: int, outputs: int, dropout: float
+    ) -> None:
         super().__init__()
         self.features = features
-        inputs = sum(int(feature.width) for feature in features.values())
-        sizes = [inputs] + [width] * layers
+        sizes = [width_of(features)] + [width] * layers
         self.hidden = nn.ModuleList(MemberLinear(members, size, width) for size in sizes[:-1])
         self.dropout = nn.Dropout(dropout)
         self.output = MemberLinear(members, width, outputs)
@@ -38,4 +44,5 @@ class Members(nn.Module):
         signal = features.expand(len(self.output.weight), -1, -1)  # every member sees the same features
         for layer in self.hidden:
             signal = self.dropout(F.relu(layer(signal)))
-        return self.output(signal)
+        outputs: Tensor = self.output(signal)
+        return outputs

@@ -25,7 +25,9 @@ def numbers_with_decimal_comma(cells: pl.Series) -> pl.Series:
 
 def numbers_in_dress(cells: pl.Series) -> pl.Series:
     """Numbers written as $1,234.50, 12 % or 3 kg: the first number of a cell; where there is none, a gap."""
-    return cells.str.replace_all(r"(\d),(\d{3})\b", "$1$2").str.extract(r"([-+]?\d*\.?\d+)").cast(pl.Float64, strict=False)
+    return (
+        cells.str.replace_all(r"(\d),(\d{3})\b", "$1$2").str.extract(r"([-+]?\d*\.?\d+)").cast(pl.Float64, strict=False)
+    )
 
 
 def number_values(rows: pl.DataFrame, columns: Mapping[str, Callable[[pl.Series], pl.Series]]) -> Tensor:
@@ -68,14 +70,16 @@ class PiecewiseLinear(nn.Module):
     Source: Gorishniy et al. 2022, "On embeddings for numerical features in tabular deep learning".
     """
 
-    def __init__(self, centre: Tensor, spread: Tensor, left: Tensor, length: Tensor, column: Tensor, gappy: Tensor) -> None:
+    def __init__(
+        self, centre: Tensor, spread: Tensor, left: Tensor, length: Tensor, column: Tensor, gappy: Tensor
+    ) -> None:
         super().__init__()
-        self.register_buffer("centre", centre)  # (columns,) float64
-        self.register_buffer("spread", spread)  # (columns,) float64
-        self.register_buffer("left", left)  # (bins,) float32, where each bin begins, in spreads from the centre
-        self.register_buffer("length", length)  # (bins,) float32
-        self.register_buffer("column", column)  # (bins,) int64, the column that each bin belongs to
-        self.register_buffer("gappy", gappy)  # (columns with gaps,) int64
+        self.centre = nn.Buffer(centre)  # (columns,) float64
+        self.spread = nn.Buffer(spread)  # (columns,) float64
+        self.left = nn.Buffer(left)  # (bins,) float32, where each bin begins, in spreads from the centre
+        self.length = nn.Buffer(length)  # (bins,) float32
+        self.column = nn.Buffer(column)  # (bins,) int64, the column that each bin belongs to
+        self.gappy = nn.Buffer(gappy)  # (columns with gaps,) int64
         self.width = len(left) + len(centre) + len(gappy)
 
     def forward(self, values: Tensor) -> Tensor:
@@ -112,9 +116,9 @@ class Scaled(nn.Module):
 
     def __init__(self, mean: Tensor, deviation: Tensor, gappy: Tensor) -> None:
         super().__init__()
-        self.register_buffer("mean", mean)  # (columns,) float64
-        self.register_buffer("deviation", deviation)  # (columns,) float64
-        self.register_buffer("gappy", gappy)  # (columns with gaps,) int64
+        self.mean = nn.Buffer(mean)  # (columns,) float64
+        self.deviation = nn.Buffer(deviation)  # (columns,) float64
+        self.gappy = nn.Buffer(gappy)  # (columns with gaps,) int64
         self.width = len(mean) + len(gappy)
 
     def forward(self, values: Tensor) -> Tensor:

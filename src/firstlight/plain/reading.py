@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,10 +17,7 @@ import polars as pl
 
 # Cells that say "nothing was measured here". "None" and "-" are not among them: both are honest answers in some
 # tables (no damage, the minus strand), and a column of numbers loses them anyway.
-MISSING_WORDS = (
-    ["", " ", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-NaN", "-nan", "NaT"]
-    + ["NULL", "Null", "null"]
-)  # fmt: skip
+MISSING_WORDS = ["", " ", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NaT", "NULL", "Null", "null"]
 
 
 def without_missing_words(rows: pl.DataFrame) -> pl.DataFrame:
@@ -42,11 +40,10 @@ def read_csv(paths: Sequence[str | Path | BinaryIO], separator: str, encoding: s
     )
 
 
-def read_excel(paths: Sequence[str | Path], sheet: str) -> pl.DataFrame:
+def read_excel(paths: Sequence[str | Path | BinaryIO], sheet: str) -> pl.DataFrame:
     """One sheet of each workbook (xlsx, xls, ods), its first row the names of the columns."""
     return pl.concat(
-        without_missing_words(pl.read_excel(path, sheet_name=sheet, infer_schema_length=None))
-        for path in paths
+        without_missing_words(pl.read_excel(path, sheet_name=sheet, infer_schema_length=None)) for path in paths
     )
 
 
@@ -62,16 +59,14 @@ def read_arrow(paths: Sequence[str | Path | BinaryIO]) -> pl.DataFrame:
 
 def read_json_lines(paths: Sequence[str | Path | BinaryIO]) -> pl.DataFrame:
     """Text files with one JSON object a line; a column is typed by all of its values."""
-    return pl.concat(
-        without_missing_words(pl.read_ndjson(path, infer_schema_length=None)) for path in paths
-    )
+    return pl.concat(without_missing_words(pl.read_ndjson(path, infer_schema_length=None)) for path in paths)
 
 
 def read_sqlite(paths: Sequence[str | Path], query: str) -> pl.DataFrame:
     """What `query` selects from each SQLite file, which is opened for reading only."""
     parts = []
     for path in paths:
-        connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
-        parts.append(pl.read_database(query, connection, infer_schema_length=None))
-        connection.close()
+        address = f"{Path(path).absolute().as_uri()}?mode=ro"  # ro: read only
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            parts.append(pl.read_database(query, connection, infer_schema_length=None))
     return pl.concat(parts)

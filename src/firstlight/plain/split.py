@@ -9,6 +9,13 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from firstlight.plain.categories import words
+
+
+def strata_of(cells: pl.Series) -> Tensor:
+    """The same number for rows with the same target: (rows,) int64, counted from 0."""
+    return torch.from_numpy((words(cells).rank("dense").cast(pl.Int64) - 1).to_numpy(writable=True))
+
 
 def kin_by_equality(rows: pl.DataFrame, columns: Sequence[str]) -> Tensor:
     """The same number for rows that are equal in all the columns: (rows,) int64, counted from 0."""

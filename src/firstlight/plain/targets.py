@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 
 def class_numbers(cells: pl.Series, labels: Sequence[str]) -> Tensor:
-    """The place of each cell's label among the labels, from 0: (rows,) int64."""
-    numbers = cells.replace_strict(list(labels), list(range(len(labels))), return_dtype=pl.Int64)
+    """The place of each cell's label among the labels, from 0; -1 for any other: (rows,) int64."""
+    numbers = cells.replace_strict(list(labels), list(range(len(labels))), default=-1, return_dtype=pl.Int64)
     return torch.from_numpy(numbers.to_numpy(writable=True))
 
 

@@ -10,6 +10,7 @@ import os
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 
 import altair
@@ -25,7 +26,7 @@ _SNIPPET = "window.vegaEmbed = vegaEmbed;"
 @cache
 def chart_library() -> str:
     """Vega-Embed and all that it needs, ready to stand in a <script> element: about 900 kB."""
-    kept = _cache_folder() / f"charts-{vl_convert.__version__}-{_vega_lite_version()}.js"
+    kept = _cache_folder() / f"charts-{version('vl-convert-python')}-{_vega_lite_version()}.js"
     with suppress(OSError, UnicodeDecodeError):
         digest, _, bundle = kept.read_bytes().decode("utf-8").partition("\n")
         if digest == _digest(bundle):

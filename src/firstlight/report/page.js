@@ -4,11 +4,12 @@
   // Words are measured before they are drawn, so the charts are told the font itself, not a CSS variable.
   theme.font = getComputedStyle(document.body).fontFamily;
   const column = document.getElementById("main");
+  theme.axis.labelLimit = column.clientWidth < 500 ? 120 : 220;
   const options = {
     mode: "vega-lite", renderer: "svg", actions: false, defaultStyle: false, tooltip: {disableDefaultStyle: true},
     ast: true,  // expressions are interpreted: the page's policy forbids making code from text
     config: theme,
-    formatLocale: {decimal: ".", thousands: "\u202f", grouping: [3], currency: ["", ""]},  // 1 152 048
+    formatLocale: {decimal: ".", thousands: "\u202f", grouping: [3], currency: ["", ""], percent: "\u202f%"},  // 1 152 048
   };
 
   // A chart in a folded part has no width yet: it gets the column's, and its own when it is unfolded.
@@ -20,7 +21,9 @@
     if (fitted) chart.width = widthOf(place);
     // Set after Vega-Lite is done: told of it, it remarks on every chart of lying bars.
     const fit = (drawing) => ({...drawing, autosize: {type: "fit-x", contains: "padding"}});
-    const {view} = await vegaEmbed(place, chart, fitted ? {...options, patch: fit} : options);
+    const inner = place.appendChild(document.createElement("div"));
+    inner.ariaHidden = "true";  // the place itself has the role of a picture, and the words for it
+    const {view} = await vegaEmbed(inner, chart, fitted ? {...options, patch: fit} : options);
     place.dataset.drawn = "yes";
     if (!fitted) return;
     let width = chart.width;

@@ -113,8 +113,10 @@ def render(title: str, lead: tuple[Block, ...], chapters: tuple[Chapter, ...]) -
 def _policy(scripts: Sequence[str], style: str) -> str:
     """The Content-Security-Policy: nothing is fetched, and nothing runs but what stands here."""
     named = " ".join(map(_digest, scripts))
-    return (f"default-src 'none'; script-src {named}; style-src {_digest(style)}; img-src data:; "
-            "base-uri 'none'; form-action 'none'")
+    return (
+        f"default-src 'none'; script-src {named}; style-src {_digest(style)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
 
 
 def _digest(text: str) -> str:
@@ -128,6 +130,7 @@ def _template() -> Template:
         "specification": _specification,
         "coloured": _coloured,
         "paragraphs": _paragraphs,
+        "close": _close,
     }
     environment.tests |= {
         "figure": lambda block: isinstance(block, Figure),
@@ -149,8 +152,10 @@ def _specification(figure: Figure) -> Markup:
     chart: dict[str, object] = figure.chart.to_dict()
     # Altair's default size gives way to the page's; what the chart's author set stays.
     config = _mapping(chart.pop("config", None))
-    view = {key: value for key, value in _mapping(config.get("view")).items() if not key.startswith("continuous")}
-    del chart["$schema"]
+    view = dict(_mapping(config.get("view")))
+    for key in ("continuousWidth", "continuousHeight"):
+        view.pop(key, None)
+    chart.pop("$schema", None)
     return _json(chart | {"config": {**config, "view": view}})
 
 
@@ -176,12 +181,17 @@ def _finite(value: object) -> object:
 
 
 def _coloured(source: str) -> Markup:
-    """Python with its comments, strings and keywords told apart."""
-    return Markup(highlight(source, PythonLexer(), HtmlFormatter(nowrap=True)))  # noqa: S704 (Pygments escapes)
+    """Python with its comments, strings and keywords told apart; Pygments escapes it."""
+    return Markup(highlight(source, PythonLexer(), HtmlFormatter(nowrap=True)))
 
 
 def _paragraphs(text: str) -> list[str]:
     return [paragraph.strip() for paragraph in re.split(r"\n\s*\n", text) if paragraph.strip()]
+
+
+def _close(text: str) -> str:
+    """Number and percent sign kept on one line."""
+    return re.sub(r"(?<=\d) %", "\u00a0%", text)
 
 
 # 98.6 %   −0.021   1 152 048   92.2 – 99.7   3/4   1e-05

@@ -1,0 +1,32 @@
+"""Words for counts and lists in notes and refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+NAMES_SHOWN = 3
+
+
+def counted(count: int, noun: str) -> str:
+    """Say "1 row", "2 rows", "1,200 rows"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def are(count: int) -> str:
+    """Say "is" after one thing, "are" after several."""
+    return "is" if count == 1 else "are"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few names in quotes, and how many more there are."""
+    shown = ", ".join(map(repr, names[:NAMES_SHOWN]))
+    return shown if len(names) <= NAMES_SHOWN else f"{shown} and {len(names) - NAMES_SHOWN:,} more"
+
+
+def numbered(numbers: Sequence[int], noun: str) -> str:
+    """Say "line 6", "lines 6, 10 and 21"; of many the first and how many they are."""
+    if len(numbers) == 1:
+        return f"{noun} {numbers[0]:,}"
+    if len(numbers) > 2 * NAMES_SHOWN:
+        return f"{len(numbers):,} {noun}s (the first: {numbers[0]:,})"
+    return f"{noun}s {', '.join(f'{number:,}' for number in numbers[:-1])} and {numbers[-1]:,}"

@@ -1,0 +1,18 @@
+"""Every kind of column there is. To add one, write its file and name it here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from firstlight.kinds.boolean import BOOLEAN
+from firstlight.kinds.category import CATEGORY
+from firstlight.kinds.date import DATE
+from firstlight.kinds.kind import Kind
+from firstlight.kinds.number import NUMBER
+
+KINDS: tuple[Kind[Any], ...] = (NUMBER, CATEGORY, BOOLEAN, DATE)
+
+
+def kind_named(name: str) -> Kind[Any]:
+    """The kind of this name; KeyError where there is none."""
+    return {kind.name: kind for kind in KINDS}[name]

@@ -1,0 +1,83 @@
+"""Categories: words that come again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+from torch import Tensor, nn
+
+from firstlight.kinds.kind import Claim, Kind, Learned, Settings, Snippets
+from firstlight.plain.categories import OneHot, category_codes, one_hot, vocabulary
+
+MOST_WORDS = 200  # of a column that are told apart; the rarer ones count as unknown
+LONG = 5.0  # words a cell, on average, from which a column of different cells is free text
+
+
+class CategorySettings(Settings, frozen=True):
+    """How many words of a column are told apart: the most frequent ones."""
+
+    most: int = MOST_WORDS
+
+
+def claim(cells: pl.Series) -> Claim[CategorySettings] | None:
+    """A category where the words of a column repeat; whole numbers are numbers unless they are codes such as 01234."""
+    if not isinstance(cells.dtype, pl.String | pl.Categorical | pl.Enum):
+        return None
+    written = cells.drop_nulls().cast(pl.String).str.strip_chars()
+    if len(written) == 0:
+        return None
+    different = written.n_unique()
+    blanks = int(written.str.count_matches(" ").sum())
+    if different > len(written) / 2 and blanks / len(written) + 1 >= LONG:
+        return None
+    settings = CategorySettings(most=min(different + 1, MOST_WORDS))  # and one for the gap
+    if different <= MOST_WORDS:
+        return Claim(0.6, f"{different} different words", settings)
+    return Claim(0.5, f"{different} different words, of which the {MOST_WORDS} most frequent are told apart", settings)
+
+
+def learn(rows: pl.DataFrame, columns: Mapping[str, CategorySettings]) -> Learned:
+    """The vocabulary of each column."""
+    return {name: vocabulary(rows[name], settings.most) for name, settings in columns.items()}
+
+
+def encode(rows: pl.DataFrame, columns: Mapping[str, CategorySettings], learned: Learned) -> Tensor:
+    """Cells to codes (rows, columns) int64; 0 is a word that is not in the vocabulary."""
+    return category_codes(rows, {name: learned[name] for name in columns})
+
+
+def strays(cells: pl.Series, settings: CategorySettings) -> pl.Series:
+    """Any cell can be read as a word."""
+    return pl.repeat(False, len(cells), eager=True)
+
+
+def features(values: Tensor, learned: Learned) -> nn.Module:
+    """A place for each word."""
+    return one_hot(learned)
+
+
+def _constants(columns: Mapping[str, CategorySettings]) -> str:
+    lines = "".join(f"    {name!r}: {settings.most},\n" for name, settings in columns.items())
+    return f"CATEGORIES = {{  # each column, and how many of its words are told apart\n{lines}}}"
+
+
+CATEGORY = Kind(
+    name="category",
+    block="categories",
+    settings=CategorySettings,
+    modules=(OneHot, OneHot),
+    claim=claim,
+    learn=learn,
+    encode=encode,
+    network_features=lambda values, learned, bins: features(values, learned),
+    line_features=features,
+    strays=strays,
+    snippets=Snippets(
+        constants=_constants,
+        learn="words_of = {name: vocabulary(rows[name].gather(train), most) for name, most in CATEGORIES.items()}",
+        encode="category_codes(rows, words_of)",
+        network_features=lambda bins: "one_hot(words_of)",
+        line_features="one_hot(words_of)",
+    ),
+)

@@ -1,0 +1,113 @@
+"""Step 1, prepare: turning the cells of a table into the tensors that a plan asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from firstlight.kinds.kind import Learned
+from firstlight.kinds.number import NUMBER, NumberSettings
+from firstlight.plain.categories import words
+from firstlight.plain.targets import class_numbers
+from firstlight.plan.plan import Plan
+
+SHOWN = 3  # examples of each oddity
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """What the training rows taught about words: the vocabularies of each kind's columns, and the target's labels."""
+
+    learned: Mapping[str, Learned]  # by block
+    labels: tuple[str, ...]  # of the classes, in the order of their numbers; none for regression
+
+
+def learn(rows: pl.DataFrame, plan: Plan) -> Encoders:
+    """The encoders for a plan, from training rows alone."""
+    learned = {kind.block: kind.learn(rows, plan.of_kind(kind)) for kind in plan.kinds}
+    labels = labels_of(rows[plan.target.column]) if plan.target.task == "classification" else ()
+    return Encoders(learned, labels)
+
+
+def labels_of(cells: pl.Series) -> tuple[str, ...]:
+    """The different labels, in the order of their numbers where they are numbers, of their letters elsewhere."""
+    labels = words(cells).unique().sort()
+    numbers = labels.cast(pl.Float64, strict=False)
+    return tuple(labels[numbers.arg_sort()] if numbers.null_count() == 0 else labels)
+
+
+def encode(rows: pl.DataFrame, plan: Plan, encoders: Encoders) -> dict[str, Tensor]:
+    """A tensor for each kind of column, (rows, ...) each, under the names of the kinds' blocks."""
+    return {kind.block: kind.encode(rows, plan.of_kind(kind), encoders.learned[kind.block]) for kind in plan.kinds}
+
+
+def encode_target(cells: pl.Series, plan: Plan, encoders: Encoders) -> Tensor:
+    """Classes (rows,) int64, or numbers (rows,) float64 in the target's own unit."""
+    if plan.target.task == "classification":
+        return class_numbers(words(cells), encoders.labels)
+    return target_numbers(cells, plan)
+
+
+def target_numbers(cells: pl.Series, plan: Plan) -> Tensor:
+    """The target as numbers (rows,) float64; NaN where a cell holds none."""
+    settings = NumberSettings.model_validate({"read": plan.target.read})
+    return NUMBER.encode(cells.to_frame(), {cells.name: settings}, {}).flatten()
+
+
+def known_targets(cells: pl.Series, plan: Plan, encoders: Encoders) -> pl.Series:
+    """Whether each cell holds a target that the model can be tested on: (rows,) boolean."""
+    if plan.target.task == "classification":
+        return words(cells).is_in(list(encoders.labels))
+    return pl.Series(torch.isfinite(target_numbers(cells, plan)).numpy())
+
+
+def complete(rows: pl.DataFrame, plan: Plan) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The rows with every column that the plan asks for, and a note on each that is missing: it counts as all gaps."""
+    missing = [name for name in plan.inputs if name not in rows.columns]
+    notes = tuple(f"{name}: the column is missing: taken as a gap in every row" for name in missing)
+    return rows.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in missing), notes
+
+
+def oddities(rows: pl.DataFrame, plan: Plan, encoders: Encoders) -> tuple[str, ...]:
+    """What rows hold that the training rows did not: unseen words, and cells that cannot be read. A note a column."""
+    notes = []
+    for kind in plan.kinds:
+        for name, settings in plan.of_kind(kind).items():
+            strays = rows[name].filter(kind.strays(rows[name], settings))
+            if len(strays):
+                what = f"{_counted(len(strays), 'cell')} that {'is' if len(strays) == 1 else 'are'} no {kind.name}"
+                notes.append(f"{name}: {what} ({_examples(strays)}): taken as a gap")
+            if name in encoders.learned[kind.block]:
+                notes += _unseen(rows[name], encoders.learned[kind.block][name], name)
+    return tuple(notes)
+
+
+def _unseen(cells: pl.Series, known: Sequence[str], name: str) -> list[str]:
+    unseen = words(cells).filter(~words(cells).is_in(list(known)))
+    gaps = int((unseen == "").sum())
+    others = unseen.filter(unseen != "")
+    notes = []
+    if len(others):
+        notes.append(
+            f"{name}: {_counted(len(others), 'row')} with a word that the training rows do not teach"
+            f" ({_examples(others)}): answered from the other columns"
+        )
+    if gaps:
+        notes.append(f"{name}: {_counted(gaps, 'gap')}, and none in the training rows: answered from the other columns")
+    return notes
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _examples(cells: pl.Series) -> str:
+    """The most frequent cells with their counts: Lyon 20, Nice 9, 3 more."""
+    counts = words(cells).value_counts(name="count").sort(["count", cells.name], descending=[True, False])
+    shown = [f"{row[0][:40]} {row[1]}" for row in counts.head(SHOWN).iter_rows()]
+    more = [f"{len(counts) - SHOWN} more"] if len(counts) > SHOWN else []
+    return ", ".join(shown + more)

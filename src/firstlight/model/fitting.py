@@ -1,0 +1,125 @@
+"""Step 3, fit: the constant guess, the straight line, and the network, each on training rows alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from firstlight.model.building import build_line, build_network, outputs_for
+from firstlight.model.encoding import Encoders, encode
+from firstlight.model.predictor import CONSTANT, LINE, NETWORK, Predictor, Unit
+from firstlight.plain.calibration import conformal_halfwidth, fit_temperature
+from firstlight.plain.line import Line, least_squares, logistic
+from firstlight.plain.loop import Epoch, fit_members, held_out_mean, keeping_best, learning, outputs_of
+from firstlight.plain.network import Members
+from firstlight.plain.split import folds_of
+from firstlight.plain.targets import log_losses, probabilities, squared_errors
+from firstlight.plan.plan import Plan
+
+RANGE_SHARE = 0.95  # of new rows, whose truth low to high is meant to hold
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What the models learn from: the encoded training rows, their targets, and the fold of each row."""
+
+    plan: Plan
+    encoders: Encoders
+    inputs: dict[str, Tensor]
+    targets: Tensor  # (rows,) classes int64, or numbers float64 in their own unit
+    folds: Tensor  # (rows,) int64
+
+
+def prepare(rows: pl.DataFrame, plan: Plan, encoders: Encoders, targets: Tensor, kin: Tensor) -> Lesson:
+    """Encodes the training rows, once, and deals them into folds; targets, kin: (rows,), kin stays in one fold."""
+    strata = targets if plan.target.task == "classification" else torch.zeros_like(kin)
+    folds = folds_of(strata, kin, plan.fitting.folds, plan.fitting.seed)
+    return Lesson(plan, encoders, encode(rows, plan, encoders), targets, folds)
+
+
+def fit_line(lesson: Lesson) -> tuple[Line, Tensor]:
+    """The line on all training rows, and its outputs for each row by a line that did not learn from the row's fold."""
+    line = build_line(lesson.plan, lesson.encoders, lesson.inputs)
+    with torch.no_grad():
+        design = line.design(lesson.inputs)
+    held_out = torch.zeros(len(design), outputs_for(lesson.encoders), dtype=design.dtype)
+    for fold in lesson.folds.unique():
+        out = lesson.folds == fold
+        weight, bias = _line_through(design[~out], lesson.targets[~out], lesson)
+        held_out[out] = design[out] @ weight.T + bias
+    weight, bias = _line_through(design, lesson.targets, lesson)
+    line.load_state_dict({**line.state_dict(), "sums.weight": weight, "sums.bias": bias})
+    return line, held_out
+
+
+def _line_through(design: Tensor, targets: Tensor, lesson: Lesson) -> tuple[Tensor, Tensor]:
+    if lesson.plan.target.task == "classification":
+        return logistic(design, targets, outputs_for(lesson.encoders))
+    return least_squares(design, targets)
+
+
+def unit_of(lesson: Lesson) -> Unit:
+    """Mean and standard deviation of the training targets, in which the network learns a number."""
+    if lesson.plan.target.task == "classification":
+        return Unit(0.0, 1.0)
+    return Unit(lesson.targets.mean().item(), lesson.targets.std(correction=0).item() or 1.0)
+
+
+def born(lesson: Lesson) -> Members:
+    """The network as it is born: random."""
+    return build_network(lesson.plan, lesson.encoders, lesson.inputs)
+
+
+def fit_network(network: Members, lesson: Lesson) -> Iterator[Epoch]:
+    """Gradient descent on the network; when it ends, or is interrupted, the network is the best so far."""
+    classes = lesson.plan.target.task == "classification"
+    unit = unit_of(lesson)
+    fitting = lesson.plan.fitting
+    epochs = fit_members(
+        network,
+        lesson.inputs,
+        lesson.targets if classes else ((lesson.targets - unit.mean) / unit.deviation).float(),
+        learning(lesson.folds, lesson.plan.network.members),
+        log_losses if classes else squared_errors,
+        epochs=fitting.epochs,
+        batch=fitting.batch,
+        rate=fitting.rate,
+        decay=fitting.decay,
+        seed=fitting.seed,
+    )
+    return keeping_best(network, epochs)
+
+
+def finish(network: Members, line: Line, line_held_out: Tensor, lesson: Lesson) -> Predictor:
+    """The predictor: calibrated, and with the better of line and network, by training rows that each had not seen."""
+    learns = learning(lesson.folds, lesson.plan.network.members)
+    outputs = outputs_of(network, lesson.inputs, len(lesson.targets))
+    unit = unit_of(lesson)
+    targets = lesson.targets
+    temperature, halfwidths = 1.0, {NETWORK: 0.0, LINE: 0.0, CONSTANT: 0.0}
+    if lesson.plan.target.task == "classification":
+        logits = held_out_mean(probabilities(outputs), learns).clamp_min(1e-12).log()
+        temperature = fit_temperature(logits, targets)
+        losses = {NETWORK: F.cross_entropy(logits / temperature, targets), LINE: F.cross_entropy(line_held_out, targets)}
+        constant = torch.bincount(targets, minlength=len(lesson.encoders.labels)).double() / len(targets)
+    else:
+        guesses = {
+            NETWORK: held_out_mean(outputs.double(), learns).flatten() * unit.deviation + unit.mean,
+            LINE: line_held_out.flatten(),
+            CONSTANT: targets.mean().expand(len(targets)),
+        }
+        losses = {name: (targets - guess).square().mean() for name, guess in guesses.items()}
+        halfwidths = {name: conformal_halfwidth(targets - guess, RANGE_SHARE) for name, guess in guesses.items()}
+        constant = targets.mean().unsqueeze(0)
+    kept = NETWORK if losses[NETWORK] < losses[LINE] or not math.isfinite(losses[LINE]) else LINE
+    return Predictor(
+        plan=lesson.plan, encoders=lesson.encoders, network=network.eval(), line=line.eval(), constant=constant,
+        unit=unit, temperature=temperature, halfwidths=halfwidths, kept=kept,
+        held_out_losses={name: losses[name].item() for name in (NETWORK, LINE)},
+    )  # fmt: skip

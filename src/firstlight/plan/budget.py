@@ -1,0 +1,108 @@
+"""From seconds to steps: how much a fit may do in the time asked for, on this machine.
+
+The time is turned into a number of epochs when the plan is made, by a cost model whose one measured figure, the
+machine's speed, is kept on disk. So the same command does the same steps, whatever else the machine is doing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import re
+import time
+from pathlib import Path
+
+import torch
+
+from firstlight.files import write_whole
+from firstlight.plan.plan import Fitting, Network
+from firstlight.refusal import Refused
+
+SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+STEP_OVERHEAD = 0.0015  # seconds a step that do not depend on sizes: seen on a two-core machine
+DEFAULT_SECONDS = 30.0
+DEFAULT_STEPS = 2500  # from where on a longer fit was seen to gain little
+MOST_EPOCHS = 40
+FEWEST_EPOCHS = 8  # with fewer a network is hardly fitted; a slow machine takes longer instead
+
+
+def seconds_of(text: str) -> float:
+    """How long "10s", "5m" or "1h" is, in seconds."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)
+    if not found or float(found[1]) == 0:
+        raise Refused(f"--time {text!r} is no length of time; write it as 30s, 5m or 1h.")
+    return float(found[1]) * SECONDS[found[2]]
+
+
+def batch_for(rows: int) -> int:
+    """Rows a step, as published searches over many tables chose them. Source: TabM, Gorishniy et al. 2024."""
+    for most, batch in ((2_800, 32), (4_500, 64), (6_400, 128), (32_000, 256), (108_000, 512)):
+        if rows < most:
+            return batch
+    return 1024
+
+
+def network_for(rows: int, columns: int, words: int) -> Network:
+    """The network's size, from the training rows, the number columns and the words of all vocabularies."""
+    bins = min(max(4, min(32, rows // 64)), max(2, 4096 // max(columns, 1)))
+    features = columns * (bins + 2) + words
+    return Network(members=16 if features <= 6000 else 8, width=128, layers=2, bins=bins, dropout=0.1)
+
+
+def fitting_for(rows: int, columns: int, words: int, network: Network, seconds: float | None, seed: int) -> Fitting:
+    """Epochs, batch and rate: `seconds` in all where a time was asked for, else what most tables of the size need."""
+    batch = batch_for(rows)
+    steps = math.ceil(rows / batch)
+    epochs = max(4, min(MOST_EPOCHS, DEFAULT_STEPS // steps))
+    if seconds is None:
+        affordable = epochs_within(DEFAULT_SECONDS, rows, batch, columns, words, network)
+        epochs = min(epochs, max(FEWEST_EPOCHS, affordable))
+    else:
+        epochs = min(4 * epochs, epochs_within(seconds, rows, batch, columns, words, network))
+    return Fitting(
+        folds=max(2, min(8, rows // 2)), epochs=epochs, batch=batch, rate=0.002 if rows < 10_000 else 0.006,
+        decay=0.03, seed=seed, threads=torch.get_num_threads(),
+    )  # fmt: skip
+
+
+def epochs_within(seconds: float, rows: int, batch: int, columns: int, words: int, network: Network) -> int:
+    """How many epochs of this network this machine does in so many seconds; one at least."""
+    features = columns * (network.bins + 2) + words
+    weights = network.members * (features * network.width + network.layers * network.width**2)
+    work = 6 * weights * batch + 60 * weights  # products forward and backward, and the optimiser's pass
+    step = STEP_OVERHEAD + work / machine_speed()
+    watching = 2 * weights * min(rows, 4096) / machine_speed()
+    return max(1, int(seconds / (math.ceil(rows / batch) * step + watching)))
+
+
+def machine_speed() -> float:
+    """Products a second that a fit reaches here: measured once, then read from a file of the user's cache folder."""
+    path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "firstlight" / "machine.json"
+    machine = f"{platform.machine()} torch {torch.__version__} threads {torch.get_num_threads()}"
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(known, dict) and isinstance(known.get(machine), float) and known[machine] > 0:
+            return float(known[machine])
+    except (OSError, ValueError):
+        known = {}
+    speed = _measured_speed()
+    known = {**known, machine: speed} if isinstance(known, dict) else {machine: speed}
+    try:
+        write_whole(path, json.dumps(known, indent=1))
+    except Refused:
+        pass  # a folder that cannot be written to costs a measurement each time, not the fit
+    return speed
+
+
+def _measured_speed() -> float:
+    """The fastest of many forward and backward passes of a typical layer: what slows a pass down is other work."""
+    inputs, weight = torch.ones(16, 256, 256), torch.ones(16, 256, 128, requires_grad=True)
+    seconds = []
+    for _ in range(40):
+        start = time.perf_counter()
+        torch.bmm(inputs, weight).relu().sum().backward()
+        seconds.append(time.perf_counter() - start)
+    products = 4 * 16 * 256 * 256 * 128
+    return products / min(seconds)

@@ -1,0 +1,208 @@
+"""From training rows to a plan: the kind of each column, what is left out and why, the task, the sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from firstlight.data.table import Reading
+from firstlight.kinds.all_kinds import KINDS
+from firstlight.kinds.boolean import BOOLEAN
+from firstlight.kinds.category import LONG
+from firstlight.kinds.date import DATE
+from firstlight.kinds.kind import Claim, share
+from firstlight.kinds.number import NUMBER, NumberSettings
+from firstlight.plain.categories import words
+from firstlight.plain.dates import PARTS_OF_A_DATE
+from firstlight.plan.budget import fitting_for, network_for
+from firstlight.plan.leaks import copy_of_target, suspicions
+from firstlight.plan.plan import LEFT_OUT, Column, Plan, Source, Split, Target, Task
+from firstlight.refusal import Refused
+
+LOOKED_AT = 100_000  # training rows from which kinds are told; all of them where there are fewer
+MOST_CLASSES = 1000
+FEW_CLASSES = 10  # whole numbers from 0 or 1 up to so many are classes, more are amounts
+IDENTIFIER_ROWS = 20  # with fewer, that all cells differ says little
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a column is taken for, and why."""
+
+    column: Column
+    reason: str
+
+
+def decide(
+    rows: pl.DataFrame,
+    target: str,
+    *,
+    task: Task | None,
+    source: Source,
+    test_source: Source | None,
+    split: Split,
+    seconds: float | None,
+    seed: int,
+) -> Plan:
+    """The plan for these training rows. It looks at no other row.
+
+    rows: training rows, in which the target is nowhere missing. seconds: the time asked for, or None.
+    """
+    aim, why = decide_target(rows[target], target, task)
+    looked_at = rows.sample(LOOKED_AT, seed=seed) if len(rows) > LOOKED_AT else rows
+    not_inputs = {target: "", **({split.column: "it groups the rows"} if split.way == "group" else {})}
+    decisions = [
+        decide_column(looked_at[name], looked_at[target], aim)
+        if name not in not_inputs
+        else Decision(Column(name=name, kind=LEFT_OUT, settings=None), not_inputs[name])
+        for name in rows.columns
+        if name != target
+    ]
+    columns = tuple(decision.column for decision in decisions)
+    if all(column.kind == LEFT_OUT for column in columns):
+        raise Refused(f"{source.name}: no column is left to predict {target!r} from ({_why_none(decisions)}).")
+    numbers = sum(column.kind == NUMBER.name for column in columns)
+    numbers += len(PARTS_OF_A_DATE) * sum(column.kind == DATE.name for column in columns)
+    vocabulary = sum(getattr(column.settings, "most", 3 * (column.kind == BOOLEAN.name)) for column in columns)
+    network = network_for(len(rows), numbers, vocabulary)
+    fitting = fitting_for(len(rows), numbers, vocabulary, network, seconds, seed)
+    reasons = {
+        "target.task": why,
+        **{f"columns.{decision.column.name}": decision.reason for decision in decisions},
+        **split_reasons(split),
+        "network.bins": f"{len(rows)} training rows: 64 or more for a bin, at most 32 bins",
+        "network.members": "each learns from other folds, so that every training row is also predicted unseen",
+        "fitting.batch": f"what searches over many tables found for {len(rows)} rows",
+        "fitting.epochs": "as many as fit into the time, on this machine"
+        if seconds
+        else "enough for most tables of this size",
+        "fitting.threads": "results are the same to the bit with as many threads, not with others",
+    }
+    return Plan(
+        source=source, test_source=test_source, target=aim, split=split, columns=columns, network=network,
+        fitting=fitting, reasons=reasons, beware=suspicions(looked_at, target, aim.task, columns),
+    )  # fmt: skip
+
+
+def source_of(reading: Reading) -> Source:
+    """The source as the plan keeps it."""
+    return Source(
+        location=reading.location, name=reading.name, reader=reading.reader, paths=reading.paths,
+        options=dict(reading.options), copied=not reading.exact,
+    )  # fmt: skip
+
+
+def split_reasons(split: Split) -> Mapping[str, str]:
+    """Why the rows are parted as they are."""
+    ways = {
+        "chance": "chosen by chance, before anything looked at them",
+        "time": "the latest rows are the test, as the future will be",
+        "group": "rows of one group never part",
+        "file": "the test rows have a file of their own",
+        "none": "asked for: nothing is tested",
+    }
+    alike = (
+        "rows that are equal in these columns never part"
+        if split.alike
+        else "most rows have a twin: equality says nothing"
+    )
+    return {"split.way": ways[split.way], **({"split.alike": alike} if split.way == "chance" else {})}
+
+
+def decide_target(cells: pl.Series, name: str, task: Task | None) -> tuple[Target, str]:
+    """What is predicted: classes or a number, and why; refuses a target that cannot be predicted."""
+    different = words(cells).n_unique()
+    if different < 2:
+        raise Refused(f"column {name!r} is the same in every row ({words(cells)[0]!r}); there is nothing to predict.")
+    number = NUMBER.claim(cells)
+    if task is None:
+        task, reason = _task_of(cells, different, number)
+    else:
+        reason = "asked for"
+    if task == "regression":
+        if number is None:
+            raise Refused(
+                f"column {name!r} holds words such as {cells[0]!r}, not numbers; predict it with --task classification."
+            )
+        return Target(column=name, task=task, read=number.settings.read), reason
+    if different > MOST_CLASSES or different > len(cells) / 2:
+        raise Refused(
+            f"column {name!r} has {different} different values in {len(cells)} rows: too many to be classes"
+            + ("; predict it as a number with --task regression." if number else ".")
+        )
+    return Target(column=name, task=task), reason
+
+
+def _task_of(cells: pl.Series, different: int, number: Claim[NumberSettings] | None) -> tuple[Task, str]:
+    if number is None:
+        return "classification", f"{different} different words"
+    if different == 2:
+        return "classification", "two different values"
+    values = NUMBER.encode(cells.to_frame(), {cells.name: number.settings}, {}).flatten()
+    known = values[~values.isnan()]
+    whole = bool((known == known.round()).all())
+    if whole and different <= FEW_CLASSES and known.min() in (0, 1) and known.max() - known.min() == different - 1:
+        low, high = int(known.min()), int(known.max())
+        return (
+            "classification",
+            f"whole numbers from {low} to {high}: taken as classes (--task regression to predict an amount)",
+        )
+    return "regression", f"numbers, {different} different ones"
+
+
+def decide_column(cells: pl.Series, target: pl.Series, aim: Target) -> Decision:
+    """The surest claim among the kinds, or why the column is left out."""
+    if reason := reason_to_leave_out(cells, target, aim):
+        return Decision(Column(name=cells.name, kind=LEFT_OUT, settings=None), reason)
+    kind, claim = max(_claims(cells), key=lambda found: found[1].sureness)
+    return Decision(Column(name=cells.name, kind=kind, settings=claim.settings), claim.reason)
+
+
+def _claims(cells: pl.Series) -> list[tuple[str, Claim[Any]]]:
+    claims = ((kind.name, kind.claim(cells)) for kind in KINDS)
+    return [(name, claim) for name, claim in claims if claim is not None]
+
+
+def reason_to_leave_out(cells: pl.Series, target: pl.Series, aim: Target) -> str:
+    """Why a column cannot help, or would help only by cheating; "" where it may be used."""
+    known = cells.drop_nulls()
+    if len(known) == 0:
+        return "empty: every training cell is a gap"
+    if cells.dtype.is_nested():
+        return "its cells are lists or records"
+    if known.n_unique() == 1 and len(known) == len(cells):
+        return f"constant: always {str(known[0])[:40]!r}"
+    if reason := copy_of_target(cells, target, aim):
+        return reason
+    if reason := _identifier(known, len(cells)):
+        return reason
+    if not _claims(cells):
+        if cells.dtype == pl.String and share(known.str.count_matches(" ") + 1 >= LONG) > 0.2:
+            return "free text: its cells are sentences, which are not read yet"
+        return f"its cells ({cells.dtype}) are of no kind that is read"
+    return ""
+
+
+def _identifier(known: pl.Series, rows: int) -> str:
+    """Whole numbers or short words that are all different only name the row."""
+    if rows < IDENTIFIER_ROWS or len(known) < rows or known.n_unique() < rows:
+        return ""
+    if known.dtype == pl.String:
+        read = NUMBER.claim(known)
+        if read is None:
+            return "" if DATE.claim(known) else f"an identifier: {rows} different values in {rows} training rows"
+        values = NUMBER.encode(known.to_frame(), {known.name: read.settings}, {}).flatten()
+        known = pl.Series(values.numpy()).drop_nans()
+    if not known.dtype.is_numeric() or not (known == known.round()).all():
+        return ""
+    spread = float(known.max()) - float(known.min())  # type: ignore[arg-type]
+    if spread < 2 * rows:
+        return f"an identifier: {rows} different whole numbers in {rows} training rows, close together"
+    return ""
+
+
+def _why_none(decisions: list[Decision]) -> str:
+    return "; ".join(f"{decision.column.name}: {decision.reason}" for decision in decisions[:3]) or "there is no other"

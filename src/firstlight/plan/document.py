@@ -1,0 +1,114 @@
+"""plan.toml: a plan that a person can read, edit and give back."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import tomlkit
+from pydantic import BaseModel, ValidationError
+from tomlkit.items import Table
+
+from firstlight.kinds.all_kinds import KINDS
+from firstlight.plan.plan import LEFT_OUT, Column, Fitting, Network, Plan, Source, Split, Target, settings_of
+from firstlight.refusal import Refused, nearest
+
+P = TypeVar("P", bound=BaseModel)
+PARTS: Mapping[str, type[BaseModel]] = {
+    "source": Source, "test_source": Source, "target": Target, "split": Split, "network": Network, "fitting": Fitting,
+}  # fmt: skip
+KIND_NAMES = (*(kind.name for kind in KINDS), LEFT_OUT)
+
+
+def to_toml(plan: Plan) -> str:
+    """The plan as TOML, each decision with its reason as a comment; the same plan gives the same text."""
+    document = tomlkit.document()
+    document.add(tomlkit.comment("Every decision of this fit, with its reason. Edit it and give it back:"))
+    document.add(tomlkit.comment("firstlight fit --plan plan.toml"))
+    for sentence in plan.beware:
+        document.add(tomlkit.comment(f"Beware: {_one_line(sentence)}"))
+    document.add(tomlkit.nl())
+    for name in PARTS:
+        part = getattr(plan, name)
+        if part is not None:
+            document.add(name, _table(part.model_dump(), plan.reasons, f"{name}."))
+    columns = tomlkit.table(is_super_table=True)
+    for column in plan.columns:
+        settings = column.settings.model_dump() if column.settings else {}
+        reason = {f"{column.name}.kind": plan.reasons.get(f"columns.{column.name}", "")}
+        columns.add(column.name, _table({"kind": column.kind, **settings}, reason, f"{column.name}."))
+    document.add("columns", columns)
+    return tomlkit.dumps(document)
+
+
+def _table(values: Mapping[str, Any], reasons: Mapping[str, str], prefix: str) -> Table:
+    table = tomlkit.table()
+    for name, value in values.items():
+        item = tomlkit.item(list(value) if isinstance(value, tuple) else value)
+        if reason := reasons.get(prefix + name):
+            item.comment(_one_line(reason))
+        table.add(name, item)
+    return table
+
+
+def _one_line(text: str) -> str:
+    """Control characters out of a comment: what strangers wrote stands in it."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def from_toml(text: str, source: str) -> Plan:
+    """The plan that a TOML text holds; Refused names the key that is wrong. Reasons are not read back."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Refused(f"{source} is not TOML: {str(error)[0].lower()}{str(error)[1:]}.") from error
+    for name in values:
+        _known(name, (*PARTS, "columns"), source, "part")
+    columns = values.get("columns")
+    if not isinstance(columns, dict) or not columns:
+        raise Refused(f"{source} has no [columns]; a plan needs at least one.")
+    read = tuple(_column(name, dict(column), source) for name, column in columns.items())
+    return Plan(
+        source=_part("source", Source, values, source),
+        test_source=_part("test_source", Source, values, source) if "test_source" in values else None,
+        target=_part("target", Target, values, source),
+        split=_part("split", Split, values, source),
+        columns=read,
+        network=_part("network", Network, values, source),
+        fitting=_part("fitting", Fitting, values, source),
+        reasons={},
+        beware=(),
+    )
+
+
+def _part(name: str, part: type[P], values: Mapping[str, Any], source: str) -> P:
+    if not isinstance(values.get(name), dict):
+        raise Refused(f"{source} has no [{name}].")
+    for key in values[name]:
+        _known(key, tuple(part.model_fields), source, f"key of [{name}]")
+    return _validated(lambda: part.model_validate(values[name]), source, f"[{name}]")
+
+
+def _column(name: str, values: dict[str, Any], source: str) -> Column:
+    kind = values.pop("kind", "")
+    _known(kind, KIND_NAMES, source, f"kind of column {name!r}")
+    return _validated(
+        lambda: Column(name=name, kind=kind, settings=settings_of(kind, values)), source, f"column {name!r}"
+    )
+
+
+def _known(name: str, names: tuple[str, ...], source: str, what: str) -> None:
+    if name not in names:
+        near = nearest(name, names)
+        hint = f"did you mean {near!r}?" if near else f"there are {', '.join(names)}."
+        raise Refused(f"{source} has an unknown {what} {name!r}; {hint}")
+
+
+def _validated(make: Callable[[], P], source: str, where: str) -> P:
+    try:
+        return make()
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "a value"
+        raise Refused(f"{source}, {where}: {key} is wrong: {first['msg'][0].lower()}{first['msg'][1:]}.") from error

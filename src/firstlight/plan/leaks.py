@@ -1,0 +1,103 @@
+"""Columns that know too much: copies of the target, and columns that alone tell it almost without fail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from firstlight.kinds.number import NUMBER
+from firstlight.plain.categories import words
+from firstlight.plan.plan import LEFT_OUT, Column, Target, Task
+
+ALMOST_ALWAYS = 0.99  # of the rows told right, or of the variance explained, by one column alone
+SAME_LINE = 0.999999  # correlation from which a number is the target in another unit
+FEWEST_FILLED = 10
+
+
+def copy_of_target(cells: pl.Series, target: pl.Series, aim: Target) -> str:
+    """Why the column is the target in other words, shifted, rounded or re-coded; "" where it is not."""
+    mine, theirs = words(cells), words(target)
+    if (mine == theirs).all():
+        return f"a copy of {aim.column!r}"
+    if aim.task == "classification":
+        pairs = pl.DataFrame({"mine": mine, "theirs": theirs}).unique()
+        if len(pairs) == mine.n_unique() == theirs.n_unique():
+            return f"a copy of {aim.column!r} in other words: each value stands beside one label and no other"
+        return ""
+    values, truth = numbers_of(cells), numbers_of(target)
+    known = np.isfinite(values) & np.isfinite(truth)
+    if known.sum() > 2 and known.mean() > 0.5:
+        correlation = correlation_of(values[known], truth[known])
+        if abs(correlation) > SAME_LINE:
+            return f"a copy of {aim.column!r} in another unit: the two lie on a straight line"
+    return ""
+
+
+def correlation_of(first: np.ndarray, second: np.ndarray) -> float:
+    """Pearson's correlation; 0 where one of the two does not vary."""
+    first, second = (values / (np.abs(values).max() or 1) for values in (first, second))
+    if first.std() == 0 or second.std() == 0:
+        return 0.0
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def numbers_of(cells: pl.Series) -> np.ndarray:
+    """The cells as float64 where they are numbers, NaN elsewhere: (rows,)."""
+    claim = NUMBER.claim(cells)
+    if claim is None:
+        return np.full(len(cells), np.nan)
+    return NUMBER.encode(cells.to_frame(), {cells.name: claim.settings}, {}).flatten().numpy()
+
+
+def suspicions(rows: pl.DataFrame, target: str, task: Task, columns: Sequence[Column]) -> tuple[str, ...]:
+    """What to look at before believing the score, a sentence each."""
+    if len(rows) < 50:
+        return ()
+    found = [_suspicion(rows[column.name], rows[target], task) for column in columns if column.kind != LEFT_OUT]
+    return tuple(sentence for sentence in found if sentence)
+
+
+def _suspicion(cells: pl.Series, target: pl.Series, task: Task) -> str:
+    if task == "classification":
+        filled = words(target).filter(cells.is_not_null())
+        if len(filled) >= FEWEST_FILLED and filled.n_unique() == 1 and words(target).n_unique() > 1:
+            return (
+                f"{cells.name} stands only where {target.name} is {filled[0]!r}: it may be known only after the fact."
+            )
+    told = told_alone(cells, target, task)
+    if told >= ALMOST_ALWAYS:
+        return (
+            f"{cells.name} alone tells {target.name} almost without fail: would you know it before you need to predict?"
+        )
+    return ""
+
+
+def told_alone(cells: pl.Series, target: pl.Series, task: Task) -> float:
+    """How well one column tells the target: by the mean or the most frequent label of like cells in the other half.
+
+    From 0 to 1: the share of the errors of the constant guess that are gone.
+    """
+    values = numbers_of(cells)
+    like = (
+        pl.Series(values).qcut(64, allow_duplicates=True).cast(pl.String)
+        if np.isfinite(values).mean() > 0.5 and cells.n_unique() > 64
+        else words(cells)
+    )
+    table = pl.DataFrame({"like": like, "target": target, "half": np.arange(len(cells)) % 2})
+    learn, test = table.filter(pl.col("half") == 0), table.filter(pl.col("half") == 1)
+    if task == "regression":
+        table = table.with_columns(target=numbers_of(target))
+        learn, test = table.filter(pl.col("half") == 0), table.filter(pl.col("half") == 1)
+        guess = test.join(learn.group_by("like").agg(guess=pl.col("target").mean()), on="like", how="left")
+        truth = guess["target"].to_numpy()
+        guessed = guess["guess"].fill_null(learn["target"].mean()).to_numpy()
+        spread = np.nansum((truth - np.nanmean(truth)) ** 2)
+        return float(1 - np.nansum((truth - guessed) ** 2) / spread) if spread > 0 else 0.0
+    most = learn["target"].mode().sort()[0]
+    by_like = learn.group_by("like").agg(guess=pl.col("target").mode().sort().first())
+    guess = test.join(by_like, on="like", how="left").with_columns(pl.col("guess").fill_null(most))
+    wrong = (guess["guess"] != guess["target"]).sum()
+    wrong_always = (guess["target"] != most).sum()
+    return 1 - wrong / wrong_always if wrong_always else 0.0

@@ -1,0 +1,1 @@
+def run_page(run, rows): return ""

@@ -1,0 +1,70 @@
+"""Numbers and small sentences as they stand in captions and tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def number(value: float) -> str:
+    """Four digits that matter, thousands parted by a narrow space: 1 152 048, 44.45, −0.0213."""
+    if not math.isfinite(value):
+        return "–"
+    return _typeset(f"{value:,.0f}" if abs(value) >= 1000 else f"{value + 0.0:.4g}")  # + 0.0: no minus zero
+
+
+def aligned(values: Sequence[float]) -> tuple[str, ...]:
+    """Numbers of one column with equally many decimals: four digits of the largest, no idle zeros."""
+    largest = max((abs(value) for value in values), default=0.0)
+    if not 1e-4 <= largest < 1e15 or not all(map(math.isfinite, values)):
+        return tuple(map(number, values))
+    decimals = max(0, 3 - math.floor(math.log10(largest)))
+    texts = [f"{value:,.{decimals}f}" for value in values]
+    while "." in texts[0] and all(text.endswith(("0", ".")) for text in texts):
+        texts = [text[:-1] for text in texts]
+    return tuple(map(_typeset, texts))
+
+
+def _typeset(text: str) -> str:
+    return text.replace(",", "\u202f").replace("-", "−")
+
+
+def times(count: int) -> str:
+    """ "once", "2 times"."""
+    return "once" if count == 1 else f"{number(count)} times"
+
+
+def three_decimals(value: float) -> str:
+    """0.034; four digits where three decimals would show nothing or too much."""
+    return f"{value:.3f}" if 0.001 <= abs(value) < 1000 or value == 0 else number(value)
+
+
+def with_space(unit: str) -> str:
+    """What follows a number: " %", or nothing where there is no unit."""
+    return f" {unit}" if unit else ""
+
+
+def percent(part: float, whole: float) -> str:
+    """43.5 %"""
+    return f"{100 * part / max(whole, 1):.1f} %"
+
+
+def sentences(*parts: str) -> str:
+    """Those that say something, one after the other."""
+    return " ".join(part for part in parts if part)
+
+
+def gaps_said(gaps: int) -> str:
+    """How many rows have no value, or nothing where all have one."""
+    return f"{number(gaps)} {'row has a gap' if gaps == 1 else 'rows have gaps'}." if gaps else ""
+
+
+def far_values_said(left_out: int) -> str:
+    """How many values a histogram leaves out, or nothing where it shows all."""
+    if not left_out:
+        return ""
+    return (
+        "1 value lies beyond what is drawn."
+        if left_out == 1
+        else f"{number(left_out)} values lie beyond what is drawn."
+    )

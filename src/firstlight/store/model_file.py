@@ -1,0 +1,200 @@
+"""Step 5, save and load: one .safetensors file holds the plan, the encoders, the weights, the scores and a proof.
+
+The proof is a few training rows with the answers that the model gave for them: a file whose model does not give
+them again is refused. Nothing in the file is ever run; what modules there are is written in this program.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from pydantic import BaseModel, ValidationError
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from firstlight.evaluate.evaluation import Evaluation
+from firstlight.evaluate.stored import as_json, from_json
+from firstlight.files import write_whole
+from firstlight.model.answers import Answers, ClassAnswers
+from firstlight.model.building import network_over, outputs_for
+from firstlight.model.encoding import Encoders
+from firstlight.model.predictor import CONSTANT, LINE, NETWORK, Predictor, Unit
+from firstlight.plain.line import Line
+from firstlight.plan.document import from_toml, to_toml
+from firstlight.plan.plan import Plan
+from firstlight.refusal import Refused
+from firstlight.store.audit import Entry, Header, audit, read_tensors
+
+FORMAT = "firstlight 1"
+EXAMPLES = 5
+CLOSE = 1e-4  # answers are the same to the bit on the machine that fitted the model, and this close on others
+DTYPES = {"F32": torch.float32, "F64": torch.float64, "I64": torch.int64}
+FILE_NAME = "model.safetensors"
+
+
+class State(BaseModel, frozen=True, extra="forbid"):
+    """What a predictor holds besides its plan and its tensors."""
+
+    learned: Mapping[str, Mapping[str, tuple[str, ...]]]
+    labels: tuple[str, ...]
+    mean: float
+    deviation: float
+    temperature: float
+    halfwidths: Mapping[str, float]
+    kept: str
+    held_out_losses: Mapping[str, float]
+
+
+class Examples(BaseModel, frozen=True, extra="forbid"):
+    """A few rows, column by column, and the answer to each."""
+
+    rows: Mapping[str, tuple[str | bool | int | float | None, ...]]
+    answers: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """What a model file holds; `evaluation` is None where the model was not tested."""
+
+    predictor: Predictor
+    evaluation: Evaluation | None
+
+
+def save_model(path: Path, predictor: Predictor, evaluation: Evaluation | None, training_rows: pl.DataFrame) -> None:
+    """Writes the file, whole or not at all; the first training rows become its examples."""
+    examples = _examples(training_rows.head(EXAMPLES), predictor)
+    state = State(
+        learned={block: {name: tuple(words) for name, words in of.items()} for block, of in predictor.encoders.learned.items()},
+        labels=predictor.encoders.labels, mean=predictor.unit.mean, deviation=predictor.unit.deviation,
+        temperature=predictor.temperature, halfwidths=_finite(predictor.halfwidths), kept=predictor.kept,
+        held_out_losses=_finite(predictor.held_out_losses),
+    )  # fmt: skip
+    metadata = {
+        "format": FORMAT,
+        "plan": to_toml(predictor.plan),
+        "state": state.model_dump_json(),
+        "examples": examples.model_dump_json(),
+        "evaluation": json.dumps(as_json(evaluation) if evaluation else None),
+    }
+    tensors = {
+        **{f"network.{name}": value.contiguous() for name, value in predictor.network.state_dict().items()},
+        **{f"line.{name}": value.contiguous() for name, value in predictor.line.state_dict().items()},
+        "constant": predictor.constant,
+    }
+    write_whole(path, save(tensors, metadata))
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float]:
+    """JSON has no infinity: a range without end, and the loss of a model that failed, are a very large number."""
+    return {name: value if math.isfinite(value) else 1e300 for name, value in values.items()}
+
+
+def _examples(rows: pl.DataFrame, predictor: Predictor) -> Examples:
+    cells = {name: _plain_cells(rows[name]) for name in predictor.plan.inputs}
+    return Examples(rows=cells, answers=_numbers_of(predictor.answer(_table_of(cells))))
+
+
+def _plain_cells(cells: pl.Series) -> tuple[str | bool | int | float | None, ...]:
+    if cells.dtype.is_float():
+        cells = cells.cast(pl.Float64)
+        return tuple(cells.set(cells.is_infinite() | cells.is_nan(), None))
+    if cells.dtype.is_integer() or cells.dtype == pl.Boolean:
+        return tuple(cells)
+    return tuple(cells.cast(pl.String))
+
+
+def _table_of(cells: Mapping[str, tuple[Any, ...]]) -> pl.DataFrame:
+    columns = [pl.Series(name, list(values), strict=False) for name, values in cells.items()]
+    return pl.DataFrame([column.cast(pl.String) if column.dtype == pl.Null else column for column in columns])
+
+
+def _numbers_of(answers: Answers) -> tuple[tuple[float, ...], ...]:
+    values = answers.probabilities if isinstance(answers, ClassAnswers) else answers.predictions.unsqueeze(1)
+    return tuple(tuple(row) for row in values.tolist())
+
+
+def load_model(path: Path) -> Stored:
+    """The model in a file, after an audit of all that the file claims; raises Refused where it is not sound."""
+    header = audit(path)
+    if header.metadata.get("format") != FORMAT:
+        raise Refused(f"{path} holds no model of firstlight's; it says nothing of a format {FORMAT!r}.")
+    plan = from_toml(header.metadata.get("plan", ""), f"the plan in {path}")
+    state = _read(State, header.metadata.get("state", ""), path, "state")
+    examples = _read(Examples, header.metadata.get("examples", ""), path, "examples")
+    tensors = read_tensors(path, header)
+    try:
+        predictor = _predictor(plan, state, header, tensors)
+        again = _numbers_of(predictor.answer(_table_of(examples.rows)))
+        evaluation = json.loads(header.metadata.get("evaluation", "null"))
+    except (KeyError, IndexError, ValueError, RuntimeError, TypeError, pl.exceptions.PolarsError) as error:
+        raise Refused(f"{path} is damaged: its parts do not fit together ({_first_line(error)}).") from error
+    differences = [abs(a - b) / (1 + abs(b)) for new, old in zip(again, examples.answers, strict=False) for a, b in zip(new, old, strict=False)]
+    if len(again) != len(examples.answers) or not differences or not max(differences) < CLOSE:
+        raise Refused(f"{path} is damaged: the model does not give the answers again that were saved with it.")
+    return Stored(predictor, from_json(evaluation) if evaluation is not None else None)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+
+
+def _read(kind: type[State] | type[Examples], text: str, path: Path, what: str) -> Any:
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Refused(f"{path} is damaged: its {what} cannot be read ({first['msg'].lower()}).") from error
+
+
+def _predictor(plan: Plan, state: State, header: Header, tensors: Mapping[str, Tensor]) -> Predictor:
+    learned = {kind.block: state.learned[kind.block] for kind in plan.kinds}
+    for kind in plan.kinds:
+        if learned[kind.block] and set(learned[kind.block]) != set(plan.of_kind(kind)):
+            raise ValueError(f"the words of {kind.block} are not those of the plan's columns")
+    encoders = Encoders(learned, state.labels)
+    if state.kept not in (NETWORK, LINE) or set(state.halfwidths) != {NETWORK, LINE, CONSTANT}:
+        raise ValueError(f"{state.kept!r} is no model of it")
+    if (plan.target.task == "classification") != (len(state.labels) > 1):
+        raise ValueError("its labels do not fit its task")
+    outputs = outputs_for(encoders)
+    with torch.device("meta"):  # shapes alone: no memory is set aside before they are known to be the file's
+        network = network_over(_features(plan, tensors, "network", 0), plan, outputs)
+        line = Line(_features(plan, tensors, "line", 1), outputs)
+    _load(network, "network.", header.tensors, tensors)
+    _load(line, "line.", header.tensors, tensors)
+    if tensors["constant"].shape != (outputs,):
+        raise ValueError("the constant guess has another shape")
+    return Predictor(
+        plan=plan, encoders=encoders, network=network.eval(), line=line.eval(), constant=tensors["constant"],
+        unit=Unit(state.mean, state.deviation), temperature=state.temperature, halfwidths=state.halfwidths,
+        kept=state.kept, held_out_losses=state.held_out_losses,
+    )  # fmt: skip
+
+
+def _features(plan: Plan, tensors: Mapping[str, Tensor], owner: str, which: int) -> nn.ModuleDict:
+    """The features modules of the plan's kinds, from their tensors; no other module can come out of a file."""
+    features = {}
+    for kind in plan.kinds:
+        prefix = f"{owner}.features.{kind.block}."
+        parts = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        with torch.device("cpu"):
+            features[kind.block] = kind.modules[which](**parts)
+    return nn.ModuleDict(features)
+
+
+def _load(module: nn.Module, prefix: str, entries: Mapping[str, Entry], tensors: Mapping[str, Tensor]) -> None:
+    expected = module.state_dict()
+    found = {name.removeprefix(prefix): entry for name, entry in entries.items() if name.startswith(prefix)}
+    if set(found) != set(expected):
+        raise ValueError(f"its tensors are not those of the plan's {prefix.rstrip('.')}")
+    for name, value in expected.items():
+        if found[name].shape != tuple(value.shape) or DTYPES.get(found[name].dtype) != value.dtype:
+            raise ValueError(f"tensor {prefix}{name} has another shape or type than the plan gives it")
+    module.load_state_dict({name: tensors[prefix + name] for name in expected}, assign=True)

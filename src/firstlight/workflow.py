@@ -1,0 +1,279 @@
+"""The six steps on one page: prepare, build, fit, evaluate, save, all together.
+
+`fit_steps` is a generator: it yields what happened, and the terminal, the Python door and the tests are its readers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from firstlight.data.frames import FrameLike
+from firstlight.data.sources import read
+from firstlight.data.table import Table
+from firstlight.eject.script import script_of
+from firstlight.evaluate.evaluation import Evaluation, evaluate
+from firstlight.evaluate.verdict import Circumstances, untested, verdict
+from firstlight.files import write_whole
+from firstlight.model.building import parameters_of
+from firstlight.model.encoding import encode_target, learn, oddities
+from firstlight.model.fitting import Lesson, born, finish, fit_line, fit_network, prepare
+from firstlight.model.predictor import Predictor
+from firstlight.plain.loop import Epoch
+from firstlight.plan.deciding import decide, source_of
+from firstlight.plan.plan import Plan, Split, Task
+from firstlight.plan.splitting import FEWEST_ROWS, Parts, apply_split, choose_split, kin_of
+from firstlight.refusal import Refused, column_named
+from firstlight.report.run_page import run_page
+from firstlight.store.folder import REPORT, SCRIPT, claimed, free_folder, write_log, write_metrics, write_plan
+from firstlight.store.model_file import FILE_NAME, load_model, save_model
+from firstlight.store.run import Rows, Run
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a person may ask of a fit; the rest is decided from the training rows.
+
+    target: the column to predict; "" with a plan, which names it.
+    test:   a share of the rows, 0 for no test, or a source whose rows are the test.
+    time, group: the column by which rows are set aside; at most one of them.
+    """
+
+    target: str = ""
+    sheet: str | None = None
+    task: Task | None = None
+    test: float | str | Path | FrameLike = 0.2
+    time: str | None = None
+    group: str | None = None
+    seconds: float | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """The rows that can be used, all together; the last `test_rows` of them came from a test source."""
+
+    table: Table
+    test_table: Table | None
+    rows: pl.DataFrame
+    test_rows: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Step 1 is done: what was read, how it was parted, and the plan."""
+
+    opened: Opened
+    plan: Plan
+    rows: Rows
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Built:
+    """Step 2 is done: how many parameters the line and the network have."""
+
+    line: int
+    network: int
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """Step 3 was cut short; the best model so far is kept."""
+
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Step 4 is done; None where no rows were set aside."""
+
+    evaluation: Evaluation | None
+    predictor: Predictor
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """Steps 5 and 6 are done."""
+
+    run: Run
+
+
+Event = Prepared | Built | Epoch | Interrupted | Evaluated | Finished
+
+
+def fit_steps(source: str | Path | FrameLike, choices: Choices, plan: Plan | None, out: Path | None) -> Iterator[Event]:
+    """The way of a fit, from a source to a run folder; yields an event after each step and each epoch.
+
+    plan: decisions to follow, in place of making them. out: the run folder; None: a free one under runs/.
+    """
+    started = time.monotonic()
+    # 1 Prepare
+    opened = open_rows(source, choices, plan)
+    folder = out or free_folder(opened.table.reading.name)
+    with claimed(folder):
+        prepared, lesson = prepare_rows(opened, choices, plan)
+        plan, rows = prepared.plan, prepared.rows
+        torch.set_num_threads(plan.fitting.threads)
+        yield prepared
+        # 2 Build
+        line, line_held_out = fit_line(lesson)
+        network = born(lesson)
+        yield Built(parameters_of(line), parameters_of(network))
+        # 3 Fit
+        history: list[Epoch] = []
+        try:
+            for epoch in fit_network(network, lesson):
+                history.append(epoch)
+                yield epoch
+        except KeyboardInterrupt:
+            yield Interrupted(len(history))
+        predictor = finish(network, line, line_held_out, lesson)
+        # 4 Evaluate
+        evaluation = evaluate_on(predictor, rows.test, rows.truth, groups_of(rows.test, plan.split))
+        yield Evaluated(evaluation, predictor)
+        # 5 Save
+        write_plan(
+            folder, plan, opened.table.frame if plan.source.copied else None,
+            opened.test_table.frame if opened.test_table and plan.test_source and plan.test_source.copied else None,
+        )  # fmt: skip
+        save_model(folder / FILE_NAME, predictor, evaluation, rows.train)
+        stored = load_model(folder / FILE_NAME)  # checked by loading it again
+        # 6 Together
+        run = Run(
+            predictor=stored.predictor, evaluation=evaluation, verdict=verdict_of(evaluation, plan, looks=1),
+            folder=folder, history=history, notes=prepared.notes, looks=1, seconds=time.monotonic() - started,
+        )  # fmt: skip
+        write_log(folder, history, predictor.kept)
+        write_metrics(folder, run)
+        write_whole(folder / SCRIPT, script_of(predictor, evaluation, folder))
+        write_whole(folder / REPORT, run_page(run, rows))
+        yield Finished(run)
+
+
+def open_rows(source: str | Path | FrameLike, choices: Choices, plan: Plan | None) -> Opened:
+    """Reads the source, and the test source where there is one; rows without a target are left aside and counted."""
+    table = read(source, sheet=choices.sheet)
+    target = column_named(plan.target.column if plan else choices.target, table.frame.columns, shown(table))
+    test_source = plan.test_source.location if plan and plan.test_source else choices.test
+    test_table = None if isinstance(test_source, float | int) else read(test_source)
+    frames, notes = [table.frame], list(table.notes)
+    if test_table:
+        frames.append(_in_the_form_of(table, test_table))
+        notes += test_table.notes
+    known = [frame.filter(pl.col(target).is_not_null()) for frame in frames]
+    for part, left, name in zip(frames, known, ("", "the test's "), strict=False):
+        if missing := len(part) - len(left):
+            notes.append(f"{target} is missing in {missing} of {name}{len(part)} rows: they are left aside.")
+    rows = pl.concat(known)
+    if len(known[0]) < FEWEST_ROWS:
+        what = "row" if len(known[0]) == 1 else "rows"
+        raise Refused(
+            f"{shown(table)} has {len(known[0])} {what} with a {target}; a fit needs {FEWEST_ROWS} at the least."
+        )
+    return Opened(table, test_table, rows, len(known[1]) if test_table else 0, tuple(notes))
+
+
+def shown(table: Table) -> str:
+    """The source's name for messages: the file's, without the folders on the way."""
+    return Path(table.reading.location).name if table.reading.paths else table.reading.location
+
+
+def _in_the_form_of(table: Table, test_table: Table) -> pl.DataFrame:
+    missing = [name for name in table.frame.columns if name not in test_table.frame.columns]
+    if missing:
+        raise Refused(f"{shown(test_table)} lacks the column {missing[0]!r} that {shown(table)} has.")
+    try:
+        return test_table.frame.select(pl.col(name).cast(kind) for name, kind in table.frame.schema.items())
+    except pl.exceptions.PolarsError as error:
+        raise Refused(f"{shown(test_table)} has columns of other types than {shown(table)} ({error}).") from error
+
+
+def prepare_rows(opened: Opened, choices: Choices, plan: Plan | None) -> tuple[Prepared, Lesson]:
+    """Sets the test rows aside before anything looks, decides, learns the encoders, and encodes the training rows."""
+    target = plan.target.column if plan else choices.target
+    split = plan.split if plan else split_of(opened, choices)
+    parts = apply_split(opened.rows, target, split, opened.test_rows)
+    train_rows = opened.rows[parts.train.numpy()]
+    plan = plan or decide(
+        train_rows,
+        target,
+        task=choices.task,
+        source=source_of(opened.table.reading),
+        test_source=source_of(opened.test_table.reading) if opened.test_table else None,
+        split=split,
+        seconds=choices.seconds,
+        seed=choices.seed,
+    )
+    for name in plan.inputs:
+        column_named(name, opened.rows.columns, shown(opened.table))
+    encoders = learn(train_rows, plan)
+    targets = encode_target(opened.rows[target], plan, encoders)
+    parts, notes = _with_known_targets(parts, targets, target)
+    train, test = opened.rows[parts.train.numpy()], opened.rows[parts.test.numpy()]
+    kin = kin_of(opened.rows, split)
+    lesson = prepare(train, plan, encoders, targets[parts.train], kin[parts.train])
+    notes = (*opened.notes, *notes, *oddities(train, plan, encoders))
+    return Prepared(opened, plan, Rows(train, test, targets[parts.test]), notes), lesson
+
+
+def split_of(opened: Opened, choices: Choices) -> Split:
+    """How the test rows are set aside, as asked for or by default."""
+    source = shown(opened.table)
+    if opened.test_table:
+        return Split(way="file", share=0, seed=choices.seed)
+    for name in (choices.time, choices.group):
+        if name is not None:
+            column_named(name, opened.rows.columns, source)
+    share = float(choices.test) if isinstance(choices.test, float | int) else 0.0
+    return choose_split(
+        opened.rows, choices.target, share=share, time=choices.time, group=choices.group, seed=choices.seed
+    )
+
+
+def _with_known_targets(parts: Parts, targets: Tensor, target: str) -> tuple[Parts, list[str]]:
+    """The parts without rows whose target is no number, or a label that no training row has."""
+    known = targets >= 0 if targets.dtype == torch.int64 else targets.isfinite()
+    notes = []
+    lost = int((~known[parts.train]).sum())
+    if lost:
+        notes.append(f"{target} is no number in {lost} training rows: they are left aside.")
+    unseen = int((~known[parts.test]).sum())
+    if unseen and targets.dtype == torch.int64:
+        notes.append(f"{unseen} test rows have a {target} that no training row has: no model can name it; not scored.")
+    elif unseen:
+        notes.append(f"{target} is no number in {unseen} test rows: they are not scored.")
+    return Parts(parts.train[known[parts.train]], parts.test[known[parts.test]]), notes
+
+
+def groups_of(rows: pl.DataFrame, split: Split) -> Tensor | None:
+    """The group of each row where rows were parted by group, else None."""
+    return kin_of(rows, split) if split.way == "group" else None
+
+
+def evaluate_on(predictor: Predictor, rows: pl.DataFrame, truth: Tensor, groups: Tensor | None) -> Evaluation | None:
+    """The scores of network, straight line and constant on rows that they have not learned from; None without rows."""
+    if len(rows) == 0:
+        return None
+    labels = predictor.encoders.labels or None
+    seed = predictor.plan.fitting.seed
+    return evaluate(truth, predictor.answers(rows), predictor.kept, labels=labels, groups=groups, seed=seed)
+
+
+def verdict_of(evaluation: Evaluation | None, plan: Plan, looks: int) -> str:
+    """The score in plain sentences, with what a reader must know to believe it."""
+    leaks = tuple(sentence.split(" ")[0] for sentence in plan.beware)
+    if evaluation is None:
+        return untested(target=plan.target.column, leaks=leaks)
+    ways = {"chance": "rows", "time": "time", "group": "groups", "file": "file"}
+    circumstances = Circumstances(
+        split=ways[plan.split.way], column=plan.split.column or None, looks=looks, leaks=leaks
+    )
+    return verdict(evaluation, target=plan.target.column, circumstances=circumstances)
