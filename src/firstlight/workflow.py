@@ -19,7 +19,7 @@ from firstlight.data.sources import read
 from firstlight.data.table import Table
 from firstlight.eject.script import script_of
 from firstlight.evaluate.evaluation import Evaluation, evaluate
-from firstlight.evaluate.verdict import Circumstances, untested, verdict
+from firstlight.evaluate.verdict import Circumstances, TestedOn, untested, verdict
 from firstlight.files import write_whole
 from firstlight.model.building import parameters_of
 from firstlight.model.encoding import encode_target, learn, oddities
@@ -216,11 +216,11 @@ def prepare_rows(opened: Opened, choices: Choices, plan: Plan | None) -> tuple[P
         column_named(name, opened.rows.columns, shown(opened.table))
     encoders = learn(train_rows, plan)
     targets = encode_target(opened.rows[target], plan, encoders)
-    parts, notes = _with_known_targets(parts, targets, target)
+    parts, aside = _with_known_targets(parts, targets, target)
     train, test = opened.rows[parts.train.numpy()], opened.rows[parts.test.numpy()]
     kin = kin_of(opened.rows, split)
     lesson = prepare(train, plan, encoders, targets[parts.train], kin[parts.train])
-    notes = (*opened.notes, *notes, *oddities(train, plan, encoders))
+    notes = (*opened.notes, *aside, *oddities(train, plan, encoders))
     return Prepared(opened, plan, Rows(train, test, targets[parts.test]), notes), lesson
 
 
@@ -272,7 +272,7 @@ def verdict_of(evaluation: Evaluation | None, plan: Plan, looks: int) -> str:
     leaks = tuple(sentence.split(" ")[0] for sentence in plan.beware)
     if evaluation is None:
         return untested(target=plan.target.column, leaks=leaks)
-    ways = {"chance": "rows", "time": "time", "group": "groups", "file": "file"}
+    ways: dict[str, TestedOn] = {"chance": "rows", "time": "time", "group": "groups", "file": "file"}
     circumstances = Circumstances(
         split=ways[plan.split.way], column=plan.split.column or None, looks=looks, leaks=leaks
     )

@@ -102,6 +102,12 @@ def flowing(text: str) -> str:
     return " ".join(text.split())
 
 
+def anywhere(lesson: Lesson) -> Lesson:
+    """The same without the folder that it was written to."""
+    by_hand, by_layer = (replace(model, file=Path(model.file.name)) for model in (lesson.by_hand, lesson.by_layer))
+    return replace(lesson, by_hand=by_hand, by_layer=by_layer)
+
+
 def after(updates: int, learned: Learned) -> tuple[float, float, float]:
     """Weight, bias and test loss after so many updates."""
     epoch = learned.epochs[updates - 1]
@@ -115,11 +121,11 @@ def test_the_data_is_that_of_the_course_to_the_last_bit() -> None:
     assert torch.equal(y, 0.7 * as_taught + 0.3)
 
 
-@pytest.mark.parametrize("rows", range(5, 400))
-def test_there_are_as_many_points_as_asked_for_and_all_lie_below_one(rows: int) -> None:
-    x, _ = line.points(1.0, 0.0, 0.0, rows, seed=0)
-    assert x.shape == (rows, 1)
-    assert x.max() < 1
+def test_there_are_as_many_points_as_asked_for_and_all_lie_below_one() -> None:
+    for rows in range(5, 2000):
+        x, _ = line.points(1.0, 0.0, 0.0, rows, seed=0)
+        assert x.shape == (rows, 1)
+        assert x.max() < 1
 
 
 def test_the_first_four_fifths_in_order_are_learned_from(taught: Teach) -> None:
@@ -280,7 +286,7 @@ def test_answers_in_a_row_against_predictions_in_a_column_are_an_error() -> None
 
 def test_an_own_line_with_noise_is_the_same_every_time(taught: Teach, tmp_path: Path) -> None:
     first, again = taught(NOISY), teach(NOISY, tmp_path)
-    assert told(again).replace(str(tmp_path), "") == told(first).replace(str(first.by_hand.file.parent), "")
+    assert anywhere(again) == anywhere(first)
     assert again.by_hand.file.read_bytes() == first.by_hand.file.read_bytes()
     assert first.truth.test_loss > 0
     assert "the line that made the data" in told(first)

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from firstlight.evaluate.answers import ClassAnswers, NumberAnswers
 from firstlight.evaluate.evaluation import CONSTANT, LINE, NETWORK, Evaluation, evaluate
 from firstlight.evaluate.intervals import wilson
 from firstlight.evaluate.stored import as_json, from_json
+from firstlight.model.answers import ClassAnswers, NumberAnswers
 from firstlight.plain import scores
 from firstlight.refusal import Refused
 
@@ -91,9 +91,7 @@ def test_scores_of_numbers_are_those_of_the_plain_functions() -> None:
         assert contender.score("root_mean_squared_error").value == scores.root_mean_squared_error(
             given.predictions, truth
         )
-        assert contender.score("mean_absolute_error").value == scores.mean_absolute_error(
-            given.predictions, truth
-        )
+        assert contender.score("mean_absolute_error").value == scores.mean_absolute_error(given.predictions, truth)
         assert contender.score("r_squared").value == scores.r_squared(given.predictions, truth)
     assert found.always == 200.0
 
@@ -170,18 +168,14 @@ def test_the_confusion_matrix_counts_truth_down_and_answers_across() -> None:
 def test_many_classes_have_no_confusion_matrix() -> None:
     truth = torch.arange(101)
     answers = {NETWORK: ClassAnswers(torch.eye(101))}
-    found = evaluate(
-        truth, answers, NETWORK, labels=[str(label) for label in range(101)], groups=None, seed=0
-    )
+    found = evaluate(truth, answers, NETWORK, labels=[str(label) for label in range(101)], groups=None, seed=0)
     assert found.confusion is None
 
 
 def test_reliability_bins_hold_every_row_once_and_add_up_to_the_calibration_error() -> None:
     found = of_species(300, skill=1.0)
     assert sum(part.rows for part in found.reliability) == 300
-    assert [part.confidence for part in found.reliability] == sorted(
-        part.confidence for part in found.reliability
-    )
+    assert [part.confidence for part in found.reliability] == sorted(part.confidence for part in found.reliability)
     weighed = sum(part.rows * abs(part.right - part.confidence) for part in found.reliability) / 300
     assert found.calibration_error == pytest.approx(weighed)
 
@@ -200,9 +194,7 @@ def test_the_worst_rows_are_the_surest_of_the_wrong_ones() -> None:
 def test_the_worst_rows_of_numbers_are_the_largest_errors_on_either_side() -> None:
     truth = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
     answer = torch.tensor([1.0, 9.0, -20.0], dtype=torch.float64)
-    found = evaluate(
-        truth, {NETWORK: NumberAnswers(answer, answer, answer)}, NETWORK, labels=None, groups=None, seed=0
-    )
+    found = evaluate(truth, {NETWORK: NumberAnswers(answer, answer, answer)}, NETWORK, labels=None, groups=None, seed=0)
     assert [(worst.row, worst.answer) for worst in found.worst] == [(2, -20.0), (1, 9.0)]
 
 
@@ -250,10 +242,7 @@ def test_infinite_ranges_hold_everything() -> None:
     truth = torch.zeros(5, dtype=torch.float64)
     far = torch.full((5,), math.inf, dtype=torch.float64)
     answers = {NETWORK: NumberAnswers(truth + 1, -far, far)}
-    assert (
-        evaluate(truth, answers, NETWORK, labels=None, groups=None, seed=0).kept.score("range_coverage").value
-        == 1
-    )
+    assert evaluate(truth, answers, NETWORK, labels=None, groups=None, seed=0).kept.score("range_coverage").value == 1
 
 
 @pytest.mark.parametrize(

@@ -257,7 +257,7 @@ def test_a_query_selects_from_a_sqlite_file(tmp_path: Path) -> None:
 def test_a_query_cannot_change_the_database(tmp_path: Path) -> None:
     path = database(tmp_path / "birds.db", seen=BIRDS)
     before = path.read_bytes()
-    with pytest.raises(Exception, match="readonly database"):
+    with pytest.raises(Exception, match="DELETE statements are not valid"):
         read(f"sqlite:///{path}?query=DELETE FROM seen RETURNING *")
     assert path.read_bytes() == before
 
@@ -323,7 +323,7 @@ def test_files_of_a_pattern_may_name_their_columns_in_another_order(tmp_path: Pa
 
 def test_a_name_with_brackets_is_one_file(tmp_path: Path) -> None:
     written(tmp_path / "birds1.jsonl", '{"species": "wrong"}\n')
-    BIRDS.write_ndjson(tmp_path / "birds[1].jsonl".replace("[", "[").replace("]", "]"))
+    BIRDS.write_ndjson(tmp_path / "birds[1].jsonl")
     assert_frame_equal(read(tmp_path / "birds[1].jsonl").frame, BIRDS)
 
 

@@ -99,9 +99,7 @@ def test_swapping_the_two_classes_leaves_the_auc_as_it_is(seed: int, rows: int) 
 
 def test_scores_of_single_precision_answers_are_computed_in_double_precision() -> None:
     probabilities, labels = classified(seed=1, rows=4000, classes=3)
-    exact = torch.tensor(
-        [math.log(p[c]) for p, c in zip(probabilities.float().tolist(), labels.tolist(), strict=True)]
-    )
+    exact = torch.tensor([math.log(p[c]) for p, c in zip(probabilities.float().tolist(), labels.tolist(), strict=True)])
     assert log_losses(probabilities.float(), labels).dtype == torch.float64
     assert log_loss(probabilities.float(), labels) == pytest.approx(-exact.double().mean().item(), abs=1e-7)
     far = torch.tensor([16_777_216.0, 16_777_218.0])

@@ -192,16 +192,13 @@ def test_numbers_are_told_in_the_targets_own_unit() -> None:
         (
             11,
             12,
-            "it got species right in 11 of the 12 test rows "
-            "(at least 64 times in 100, with 95 % confidence).",
+            "it got species right in 11 of the 12 test rows (at least 64 times in 100, with 95 % confidence).",
         ),
         (1, 1, "it got species right in the only test row (at least 20 times in 100, with 95 % confidence)."),
         (0, 1, "it got species wrong in the only test row (at most 80 times in 100, with 95 % confidence)."),
     ],
 )
-def test_how_often_it_is_right_is_rounded_but_its_bound_never_flatters(
-    right: int, rows: int, sentence: str
-) -> None:
+def test_how_often_it_is_right_is_rounded_but_its_bound_never_flatters(right: int, rows: int, sentence: str) -> None:
     lines = verdict(of_classes({NETWORK: right}, rows), target="species", circumstances=PLAINLY).split("\n")
     assert lines[0] == f"For rows it has never seen, {sentence}"
 
@@ -212,8 +209,7 @@ def test_how_often_it_is_right_is_rounded_but_its_bound_never_flatters(
         (("better", "better"), ""),
         (
             ("better", "unshown"),
-            " It is not shown to be right more often than that, "
-            "but its probabilities are better than a fixed guess.",
+            " It is not shown to be right more often than that, but its probabilities are better than a fixed guess.",
         ),
         (
             ("better", "worse"),
@@ -221,8 +217,7 @@ def test_how_often_it_is_right_is_rounded_but_its_bound_never_flatters(
         ),
         (
             ("unshown", "better"),
-            " It is right more often than that, "
-            "but its probabilities are not shown to be better than a fixed guess.",
+            " It is right more often than that, but its probabilities are not shown to be better than a fixed guess.",
         ),
         (("unshown", "unshown"), " It has learned nothing that is shown on these rows."),
         (("unshown", "worse"), " It is right less often than that."),
@@ -247,8 +242,7 @@ def test_beside_the_constant_guess_each_outcome_has_its_own_words(states: States
         (("better", "better"), "It is better than the straight line, which is right 70 times."),
         (
             ("better", "unshown"),
-            "Its probabilities are better than those of the straight line; "
-            "that it is right more often is not shown.",
+            "Its probabilities are better than those of the straight line; that it is right more often is not shown.",
         ),
         (
             ("better", "worse"),
@@ -280,8 +274,7 @@ def test_beside_the_straight_line_each_outcome_has_its_own_words(states: States,
         (
             ("better", "unshown"),
             " Its large errors are smaller than that guess's; that it is closer on average is not shown.",
-            "Its large errors are smaller than those of the straight line; "
-            "that it is closer on average is not shown.",
+            "Its large errors are smaller than those of the straight line; that it is closer on average is not shown.",
         ),
         (
             ("better", "worse"),
@@ -369,9 +362,7 @@ def test_a_model_that_learned_nothing_is_still_told_when_the_line_did() -> None:
     ],
 )
 def test_the_line_is_named_where_it_is_the_one_that_was_kept(network: States, rest: str) -> None:
-    found = of_classes(
-        {NETWORK: 93, LINE: 95, CONSTANT: 44}, rows=100, kept=LINE, network=network, constant=BETTER
-    )
+    found = of_classes({NETWORK: 93, LINE: 95, CONSTANT: 44}, rows=100, kept=LINE, network=network, constant=BETTER)
     assert verdict(found, target="species", circumstances=PLAINLY) == (
         "For rows it has never seen, the straight line gets species right about 95 times in 100 "
         "(at least 88, with 95 % confidence).\n"
@@ -490,9 +481,7 @@ def test_each_caution_is_one_line_of_its_own_at_the_end(
     assert verdict(found, target=target, circumstances=circumstances).split("\n")[-1] == line
 
 
-@pytest.mark.parametrize(
-    "held", [Score("range_coverage", 0.9, 0.7, 0.97), Score("range_coverage", 0.945, 0.94, 0.949)]
-)
+@pytest.mark.parametrize("held", [Score("range_coverage", 0.9, 0.7, 0.97), Score("range_coverage", 0.945, 0.94, 0.949)])
 def test_ranges_are_not_called_narrow_where_it_is_not_shown_or_does_not_matter(held: Score) -> None:
     assert "narrow" not in verdict(of_numbers(HOUSES, coverage=held), target="price", circumstances=PLAINLY)
 
@@ -516,9 +505,7 @@ def test_where_there_is_no_interval_the_verdict_says_that_it_is_not_known() -> N
         Score("log_loss", 0.3, None, None),
         Score("macro_f1", 0.9, None, None),
     )
-    found = replace(
-        of_classes({NETWORK: 90}, rows=100, groups=3), contenders=(Contender(NETWORK, True, scores),)
-    )
+    found = replace(of_classes({NETWORK: 90}, rows=100, groups=3), contenders=(Contender(NETWORK, True, scores),))
     assert verdict(found, target="species", circumstances=Circumstances("groups", "patient", 1, ())) == (
         "For rows of a patient it has never seen, it gets species right about 90 times in 100 "
         "(too few groups to say how sure that is).\n"
@@ -526,15 +513,28 @@ def test_where_there_is_no_interval_the_verdict_says_that_it_is_not_known() -> N
     )
 
 
+@pytest.mark.parametrize(("groups", "of_what"), [(None, "rows"), (3, "groups")])
+def test_so_few_rows_that_there_is_no_difference_show_nothing_either_way(groups: int | None, of_what: str) -> None:
+    found = of_classes({NETWORK: 4, CONSTANT: 2}, rows=4, groups=groups, constant=UNSHOWN)
+    unknown = tuple(replace(difference, low=None, high=None) for difference in found.differences)
+    words = verdict(replace(found, differences=unknown), target="species", circumstances=PLAINLY)
+    assert words.split("\n")[1] == (
+        "Always saying Adelie would be right in 2 of them. "
+        f"So few {of_what} cannot show whether it has learned anything."
+    )
+
+
+@pytest.mark.parametrize(("right", "words"), [(1, "in that row"), (0, "in no row")])
+def test_one_row_is_not_called_them(right: int, words: str) -> None:
+    found = of_classes({NETWORK: 1, CONSTANT: right}, rows=1, constant=UNSHOWN)
+    assert f"Always saying Adelie would be right {words}." in verdict(found, target="x", circumstances=PLAINLY)
+
+
 def test_a_fit_without_a_test_is_called_not_tested() -> None:
     assert untested(target="species", leaks=()) == (
         "Not tested: no rows were set aside, so how well it predicts species for new rows is not known."
     )
-    assert (
-        untested(target="species", leaks=["id"])
-        .split("\n")[1]
-        .startswith("Beware: id may give the answer away.")
-    )
+    assert untested(target="species", leaks=["id"]).split("\n")[1].startswith("Beware: id may give the answer away.")
 
 
 def test_a_name_written_by_a_stranger_cannot_move_the_cursor_or_flood_the_line() -> None:
@@ -549,9 +549,7 @@ def test_a_name_written_by_a_stranger_cannot_move_the_cursor_or_flood_the_line()
     ("split", "column", "looks"),
     [("groups", None, 1), ("time", None, 1), ("rows", "day", 1), ("rows", None, 0)],
 )
-def test_circumstances_that_contradict_themselves_are_our_bug(
-    split: str, column: str | None, looks: int
-) -> None:
+def test_circumstances_that_contradict_themselves_are_our_bug(split: str, column: str | None, looks: int) -> None:
     with pytest.raises(ValueError, match=r"^need a look or more, and a column just for groups and time"):
         Circumstances(split, column, looks, ())  # type: ignore[arg-type]
 

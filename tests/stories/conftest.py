@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 Scheme: TypeAlias = Literal["light", "dark"]
 CheckPage: TypeAlias = Callable[[Path], None]
-OpenPage: TypeAlias = Callable[..., Page]
+LookAt: TypeAlias = "Callable[[Path, int, Scheme], Watched]"
 
 PHONE, DESK = 380, 1200  # pixels wide
 
@@ -69,7 +69,7 @@ class Watched:
 
 
 @pytest.fixture
-def look_at(chromium: Browser) -> Iterator[Callable[[Path, int, Scheme], Watched]]:
+def look_at(chromium: Browser) -> Iterator[LookAt]:
     """Opens a page that `firstlight.report.page` wrote, waits until its charts are drawn, closes it later."""
     opened: list[Watched] = []
 
@@ -83,15 +83,16 @@ def look_at(chromium: Browser) -> Iterator[Callable[[Path, int, Scheme], Watched
 
 
 @pytest.fixture
-def check_page(look_at: Callable[[Path, int, Scheme], Watched]) -> CheckPage:
+def check_page(look_at: LookAt) -> CheckPage:
     """Holds a page to all that is promised of every page, in light and dark, at a desk and on a phone."""
 
     def check(path: Path) -> None:
         policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', path.read_text("utf-8"))
         assert policy is not None, "the page has no policy"
         assert "unsafe" not in policy.group(1)
-        for scheme, width in (("light", DESK), ("dark", PHONE)):
-            watched = look_at(path, width, "light" if scheme == "light" else "dark")
+        looks: tuple[tuple[Scheme, int], ...] = (("light", DESK), ("dark", PHONE))
+        for scheme, width in looks:
+            watched = look_at(path, width, scheme)
             every_chart_draws(watched.page)
             nothing_scrolls_sideways(watched.page, width)
             nothing_stands_in_anyones_way(watched.page)

@@ -15,7 +15,7 @@ from firstlight.course.lesson import Lesson
 from firstlight.refusal import Refused
 
 # An interpreter that finds what is installed, but no firstlight.
-WITHOUT_FIRSTLIGHT = "import sys; sys.modules['firstlight'] = None; import runpy; runpy.run_path({!r}, run_name='__main__')"
+WITHOUT_FIRSTLIGHT = "import runpy, sys; sys.modules['firstlight'] = None; runpy.run_path({!r}, run_name='__main__')"
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +31,7 @@ def test_the_demo_leaves_a_report_a_script_and_two_models(lesson: Lesson) -> Non
     ]  # fmt: skip
 
 
-def test_the_script_finds_the_same_parameters_where_firstlight_is_not_installed(
-    lesson: Lesson, tmp_path: Path
-) -> None:
+def test_the_script_finds_the_same_parameters_where_firstlight_is_not_installed(lesson: Lesson, tmp_path: Path) -> None:
     folder = lesson.by_hand.file.parent
     command = [sys.executable, "-I", "-c", WITHOUT_FIRSTLIGHT.format(str(folder / "line.py"))]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -17,6 +17,16 @@ from firstlight.report.page import Block, Chapter, Figure, Folded, Grid, Prose, 
 
 HOSTILE = "</script><script>document.title = 'taken'</script><img src=x onerror=\"document.title='taken'\">"
 
+# Comment, keywords, strings, a number, and a line that is wider than a phone.
+SOURCE = f"""# 1 Prepare
+import torch
+
+
+def line(x: float) -> str:
+    'A straight line.'
+    return f"{{x:.2f}} {"wide " * 60}"
+"""
+
 
 class Watched(Protocol):
     page: Page
@@ -76,7 +86,7 @@ def test_a_page_with_every_kind_of_block_keeps_all_promises(tmp_path: Path, chec
     grid = Grid("What was decided?", ("column", "share"), (("island", "43.5 %"), ("sex", "3.2 %")), "By the rows.")
     wide = Grid("", tuple(f"column {n}" for n in range(20)), (("a cell of some length",) * 20,), "")
     folded = Folded("More", (bars(), grid, Folded("Still more", (Prose("The end."),))))
-    script = Script("train.py", f"# 1 Prepare\nimport torch\n\n\ndef line(x):\n    \"\"\"A line.\"\"\"\n    return '{"1" * 300}' + f\"{{x}}\"\n")
+    script = Script("train.py", SOURCE)
     check_page(written(tmp_path, bars(), grid, wide, Prose("One.\n\nTwo."), folded, script))
 
 

@@ -63,12 +63,16 @@ def losses(model: Learned) -> alt.TopLevelMixin:
     domain = [_TRAIN, _TEST]
     dashes = alt.Scale(domain=domain, range=[[1, 0], [6, 4]])
     legend = alt.Legend(symbolType="stroke", symbolSize=600)
-    chart: alt.Chart = alt.Chart(pl.DataFrame(rows), height=_HEIGHT).mark_line().encode(
-        x=alt.X("epoch:Q", title="epoch"),
-        y=alt.Y("loss:Q", title="loss: off by, on average, in units of y"),
-        strokeDash=alt.StrokeDash("points:N", scale=dashes, legend=legend),
-        color=alt.Color("points:N", scale=alt.Scale(domain=domain, range=[MAIN, OTHER]), legend=legend),
-        tooltip=["points:N", "epoch:Q", alt.Tooltip("loss:Q", format=".4f")],
+    chart: alt.Chart = (
+        alt.Chart(pl.DataFrame(rows), height=_HEIGHT)
+        .mark_line()
+        .encode(
+            x=alt.X("epoch:Q", title="epoch"),
+            y=alt.Y("loss:Q", title="loss: off by, on average, in units of y"),
+            strokeDash=alt.StrokeDash("points:N", scale=dashes, legend=legend),
+            color=alt.Color("points:N", scale=alt.Scale(domain=domain, range=[MAIN, OTHER]), legend=legend),
+            tooltip=["points:N", "epoch:Q", alt.Tooltip("loss:Q", format=".4f")],
+        )
     )
     return chart
 
@@ -95,12 +99,16 @@ def _plane(marks: Mapping[str, Points], lines: Mapping[str, Parameters]) -> alt.
         for name, of in marks.items()
         for x, y in _thinned(list(zip(of.x, of.y, strict=True)))
     ]
-    dots = alt.Chart(pl.DataFrame(rows)).mark_point(filled=False, size=40, strokeWidth=1.5, opacity=1).encode(
-        x=alt.X("x:Q", title="x"),
-        y=alt.Y("y:Q", title="y", scale=alt.Scale(zero=False)),
-        shape=alt.Shape("what:N", scale=alt.Scale(domain=list(marks), range=list(shapes))),
-        color=alt.Color("what:N", scale=alt.Scale(domain=list(marks), range=list(colours))),
-        tooltip=["what:N", alt.Tooltip("x:Q", format=".2f"), alt.Tooltip("y:Q", format=".4f")],
+    dots = (
+        alt.Chart(pl.DataFrame(rows))
+        .mark_point(filled=False, size=40, strokeWidth=1.5, opacity=1)
+        .encode(
+            x=alt.X("x:Q", title="x"),
+            y=alt.Y("y:Q", title="y", scale=alt.Scale(zero=False)),
+            shape=alt.Shape("what:N", scale=alt.Scale(domain=list(marks), range=list(shapes))),
+            color=alt.Color("what:N", scale=alt.Scale(domain=list(marks), range=list(colours))),
+            tooltip=["what:N", alt.Tooltip("x:Q", format=".2f"), alt.Tooltip("y:Q", format=".4f")],
+        )
     )
     return alt.layer(*(_line(name, of) for name, of in lines.items()), dots).properties(height=_HEIGHT)
 
@@ -122,12 +130,16 @@ def _map(lesson: Lesson) -> alt.Chart:
         for contour in surface.contours
         for weight, low, high in zip(contour.weights, contour.low, contour.high, strict=True)
     ]
-    colours = list(reversed(_HEIGHTS[:len(levels)]))
-    chart: alt.Chart = alt.Chart(pl.DataFrame(rows)).mark_area(opacity=1, line=False).encode(
-        x=alt.X("weight:Q", title="weight", scale=alt.Scale(domain=surface.weights, nice=False)),
-        y=alt.Y("low:Q", title="bias", scale=alt.Scale(domain=surface.biases, nice=False), stack=None),
-        y2="high:Q",
-        color=alt.Color("loss:O", scale=alt.Scale(domain=levels, range=colours), legend=None),
+    colours = list(reversed(_HEIGHTS[: len(levels)]))
+    chart: alt.Chart = (
+        alt.Chart(pl.DataFrame(rows))
+        .mark_area(opacity=1, line=False)
+        .encode(
+            x=alt.X("weight:Q", title="weight", scale=alt.Scale(domain=surface.weights, nice=False)),
+            y=alt.Y("low:Q", title="bias", scale=alt.Scale(domain=surface.biases, nice=False), stack=None),
+            y2="high:Q",
+            color=alt.Color("loss:O", scale=alt.Scale(domain=levels, range=colours), legend=None),
+        )
     )
     return chart
 
@@ -174,13 +186,15 @@ def _signs(lesson: Lesson, models: Sequence[Learned]) -> alt.Chart:
     ]
     rows = [{"what": what, "weight": at.weight, "bias": at.bias} for what, at in places]
     shapes = alt.Scale(domain=[_BORN, _ENDED, _TRUE], range=["circle", "diamond", "cross"])
-    chart: alt.Chart = alt.Chart(pl.DataFrame(rows)).mark_point(
-        filled=True, fill=_HALO, stroke=_PATH, strokeWidth=2, size=110, opacity=1
-    ).encode(
-        x="weight:Q",
-        y="bias:Q",
-        shape=alt.Shape("what:N", scale=shapes),
-        tooltip=["what:N", alt.Tooltip("weight:Q", format=".4f"), alt.Tooltip("bias:Q", format=".4f")],
+    chart: alt.Chart = (
+        alt.Chart(pl.DataFrame(rows))
+        .mark_point(filled=True, fill=_HALO, stroke=_PATH, strokeWidth=2, size=110, opacity=1)
+        .encode(
+            x="weight:Q",
+            y="bias:Q",
+            shape=alt.Shape("what:N", scale=shapes),
+            tooltip=["what:N", alt.Tooltip("weight:Q", format=".4f"), alt.Tooltip("bias:Q", format=".4f")],
+        )
     )
     return chart
 
@@ -188,10 +202,12 @@ def _signs(lesson: Lesson, models: Sequence[Learned]) -> alt.Chart:
 def _way(model: Learned) -> pl.DataFrame:
     """The parameters from birth on, one row an update."""
     path = (model.born, *(epoch.parameters for epoch in model.epochs))
-    return pl.DataFrame([
-        {"update": update, "weight": parameters.weight, "bias": parameters.bias}
-        for update, parameters in _thinned(list(enumerate(path)))
-    ])
+    return pl.DataFrame(
+        [
+            {"update": update, "weight": parameters.weight, "bias": parameters.bias}
+            for update, parameters in _thinned(list(enumerate(path)))
+        ]
+    )
 
 
 def _thinned(values: Sequence[_Value]) -> Sequence[_Value]:

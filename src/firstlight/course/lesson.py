@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import linear_regression
 
 import torch
 from safetensors.torch import load_file, save
@@ -194,8 +195,7 @@ def _learned(make: type[nn.Module], x: Tensor, y: Tensor, settings: Settings, fi
     model = make()  # born again with the same numbers: the slow step has moved the first
     epochs = tuple(
         Epoch(number, train_loss, test_loss, _parameters(model))
-        for number, (train_loss, test_loss)
-        in enumerate(line.epochs(model, x, y, settings.epochs, settings.rate))
+        for number, (train_loss, test_loss) in enumerate(line.epochs(model, x, y, settings.epochs, settings.rate))
     )
     predictions = _predict(model, x_test)
     write_whole(file, save(model.state_dict()))
@@ -274,9 +274,9 @@ def _swing(born: Parameters, epochs: Sequence[Epoch]) -> Swing | None:
 
 
 def _least_squares(x: Tensor, y: Tensor) -> Parameters:
-    columns = torch.cat([x, torch.ones_like(x)], dim=1).double()  # (rows, 2)
-    weight, bias = torch.linalg.lstsq(columns, y.double()).solution.flatten().tolist()
-    return Parameters(weight, bias)
+    """By the standard library, which gives the same bits every time: LAPACK's last ones depend on where in
+    memory its numbers happen to lie."""
+    return Parameters(*linear_regression(x.flatten().tolist(), y.flatten().tolist()))
 
 
 def _loss(of: Parameters, x: Tensor, y: Tensor) -> float:
@@ -335,7 +335,7 @@ def _edge(level: float, rows: list[float], losses: list[float], inside: int, out
 def _ten_lines() -> str:
     """The loop, from its optimiser to its test loss, without indentation."""
     source = inspect.getsource(line.epochs)
-    return inspect.cleandoc("\n" + source[source.index("    optimiser = "):source.index("        yield")])
+    return inspect.cleandoc("\n" + source[source.index("    optimiser = ") : source.index("        yield")])
 
 
 def _parameters(model: nn.Module) -> Parameters:

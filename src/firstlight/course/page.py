@@ -38,8 +38,11 @@ def _build(lesson: Lesson) -> tuple[Block, ...]:
         Prose(_plain(words.MODULE)),
         Script(f"{model.module}, whole", model.source),
         Prose(words.born(lesson, model)),
-        Figure("What does the model say before it has learned anything?",
-               charts.untrained(lesson, model), words.untrained(model)),
+        Figure(
+            "What does the model say before it has learned anything?",
+            charts.untrained(lesson, model),
+            words.untrained(model),
+        ),
     )
 
 
@@ -75,8 +78,11 @@ def _together(lesson: Lesson) -> tuple[Block, ...]:
         Prose(f"{words.born(lesson, model)} {words.became(lesson, model)}"),
         _losses_figure(lesson, model),
         _after_figure(lesson, model),
-        Figure("Do both models end in the same place?", charts.descent(lesson, (lesson.by_hand, model)),
-               words.SURFACE_FOR_BOTH),
+        Figure(
+            "Do both models end in the same place?",
+            charts.descent(lesson, (lesson.by_hand, model)),
+            words.SURFACE_FOR_BOTH,
+        ),
         Prose(_plain(f"{words.swings_too(model)}\n\n{words.saved(model)} {words.reloaded(model)}")),
         Script(words.TEN_LINES, lesson.ten_lines),
         Folded("The whole lesson as plain PyTorch", (Script("line.py", lesson.script),)),

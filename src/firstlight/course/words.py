@@ -81,8 +81,10 @@ def improved(model: Learned) -> str:
 def untrained(model: Learned) -> str:
     """What the model says before it has learned anything."""
     said, x = model.born_predictions.y[0], model.born_predictions.x[0]
-    return (f"So its predictions are random, too: at x = {x:.2f} it says {said:.4f}. "
-            f"On the test points it is off by {model.born_loss:.4f} on average.")
+    return (
+        f"So its predictions are random, too: at x = {x:.2f} it says {said:.4f}. "
+        f"On the test points it is off by {model.born_loss:.4f} on average."
+    )
 
 
 def became(lesson: Lesson, model: Learned) -> str:
@@ -97,8 +99,9 @@ def truth(lesson: Lesson) -> str:
 
 def optimiser(lesson: Lesson) -> str:
     """Who moves the parameters."""
-    return (f"`torch.optim.SGD(model.parameters(), lr={lesson.settings.rate:g})` does the moving. "
-            "One step in slow motion:")
+    return (
+        f"`torch.optim.SGD(model.parameters(), lr={lesson.settings.rate:g})` does the moving. One step in slow motion:"
+    )
 
 
 def slow_motion(lesson: Lesson) -> tuple[tuple[str, str], ...]:
@@ -175,7 +178,7 @@ def hidden(lesson: Lesson, model: Learned) -> str:
     if swing is None:
         return _not_there_yet(model)
     logged = {epoch.parameters for epoch in log(lesson, model) if epoch.number + 1 >= swing.since}
-    if logged == {swing.other}:
+    if logged == {swing.kept}:
         seen = "The log shows only the other"
     elif logged == {swing.kept}:
         seen = "The log shows only this one"
@@ -211,9 +214,11 @@ def _not_there_yet(model: Learned) -> str:
 def reloaded(model: Learned) -> str:
     """Whether the copy from the file is the model that was saved."""
     rows = len(model.predictions.y)
-    return (f"A new model is born with {pair(model.newborn)}. After `load_state_dict` it has "
-            f"{pair(model.reloaded)}, and {model.equal_predictions} of {rows} test predictions are equal "
-            "to the last bit.")
+    return (
+        f"A new model is born with {pair(model.newborn)}. After `load_state_dict` it has "
+        f"{pair(model.reloaded)}, and {model.equal_predictions} of {rows} test predictions are equal "
+        "to the last bit."
+    )
 
 
 def log_row(epoch: Epoch) -> tuple[str, ...]:
@@ -230,7 +235,7 @@ def log_every(lesson: Lesson) -> int:
 
 def log(lesson: Lesson, model: Learned) -> tuple[Epoch, ...]:
     """The epochs that are shown."""
-    return model.epochs[::log_every(lesson)]
+    return model.epochs[:: log_every(lesson)]
 
 
 def pair(parameters: Parameters) -> str:

@@ -51,8 +51,9 @@ def _read(location: str, path: str, table: str | None, query: str | None) -> Tab
         frame = read_sqlite([path], query)
     except sqlite3.Error as error:
         raise Refused(f"{location} cannot be read by SQLite: {error}.") from error
-    except (pl.exceptions.PolarsError, OverflowError, UnicodeError) as error:
-        raise Refused(f"{location}: {str(error).partition(chr(10))[0]}; name each column once in a query.") from error
+    except (pl.exceptions.PolarsError, OverflowError, UnicodeError, ValueError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise Refused(f"{location} cannot be read as a table: {reason}.") from error
     if frame.height == 0:
         raise Refused(f"{location} gives no rows.")
     notes: list[str] = []

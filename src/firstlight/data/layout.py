@@ -79,8 +79,11 @@ def _quotes_are_plain(
 def _before_returns(content: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
     """Line ends as Windows writes them, "\\r\\n", begin a byte earlier."""
     text = np.frombuffer(content, np.uint8)
-    returns: NDArray[np.int64] = ((ends > starts) & (text[ends - 1] == CARRIAGE_RETURN)).astype(np.int64)
-    return ends - returns
+    filled = np.flatnonzero(ends > starts)
+    returns = filled[text[ends[filled] - 1] == CARRIAGE_RETURN]
+    before = ends.copy()
+    before[returns] -= 1
+    return before
 
 
 def usual_width(cells: NDArray[np.int64]) -> int:

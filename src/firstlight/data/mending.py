@@ -40,6 +40,8 @@ def mended(content: bytes, location: str) -> Mended:
     """The table in a text. Raises Refused for a quote that is not closed, and where most lines do not fit."""
     notes: list[str] = []
     declared, body = _declared_separator(content)
+    if not body.strip():
+        raise Refused(f"{location} holds nothing below its first line.")
     separator = declared or separator_of(body)
     layout = layout_of(body, separator)
     requoted = not layout.plain_quotes or layout.open_quote
@@ -53,7 +55,8 @@ def mended(content: bytes, location: str) -> Mended:
     header = _names(body, layout, blank, header_line, separator)
     table = _Table(body, layout, blank, header_line, len(header), separator, 2 if declared else 1)
     edits = table.edits(location, notes)
-    changed = requoted or declared is not None or header_line > 0 or bool(edits)
+    unnamed = len(header) - int(layout.cells[header_line])
+    changed = requoted or declared is not None or header_line > 0 or bool(edits or unnamed)
     rows = len(layout.starts) - header_line - 1 - sum(edit is None for edit in edits.values())
     return Mended(header, table.edited(edits) if changed else content, separator, rows, changed, tuple(notes))
 

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from firstlight.data.container import is_sound
 from firstlight.data.packing import ZIP, check_document
 from firstlight.data.places import Source
 from firstlight.data.structure import Structure, structure_of
@@ -70,6 +71,8 @@ def read_workbook(source: Source, wanted: str | None) -> Table:
         raise Refused(f"{source.location} is protected by a password, or damaged; save it without a password.")
     if content.startswith(ZIP):
         check_document(source.location, content)
+    elif not is_sound(content):
+        raise Refused(f"{source.location} is a workbook that is cut off or damaged; save it again.")
     try:
         workbook = fastexcel.read_excel(content)
         sheet, notes = _chosen(workbook, wanted, source.location)

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from firstlight.evaluate import sums
-from firstlight.evaluate.answers import Answers, ClassAnswers, NumberAnswers
 from firstlight.evaluate.intervals import Interval, Resamples, draw, wilson
+from firstlight.model.answers import Answers, ClassAnswers, NumberAnswers
 from firstlight.plain import scores
 
 NETWORK, LINE, CONSTANT = "network", "straight line", "constant"
@@ -288,9 +288,7 @@ def _of_numbers(
     )
 
 
-def _class_scores(
-    probabilities: Tensor, truth: Tensor, resamples: Resamples, grouped: bool
-) -> tuple[Score, ...]:
+def _class_scores(probabilities: Tensor, truth: Tensor, resamples: Resamples, grouped: bool) -> tuple[Score, ...]:
     right = probabilities.argmax(dim=1) == truth
     losses = scores.log_losses(probabilities, truth)
     answered = probabilities, truth, resamples
@@ -304,9 +302,7 @@ def _class_scores(
     return tuple(found)
 
 
-def _number_scores(
-    given: NumberAnswers, truth: Tensor, resamples: Resamples, grouped: bool
-) -> tuple[Score, ...]:
+def _number_scores(given: NumberAnswers, truth: Tensor, resamples: Resamples, grouped: bool) -> tuple[Score, ...]:
     answer = given.predictions.double()
     errors = answer - truth
     held = (given.low <= truth) & (truth <= given.high)

@@ -70,6 +70,7 @@ class Resamples:
 
     @property
     def units(self) -> int:
+        """How many units (rows, or groups) a resample draws."""
         return self.counts.shape[1]
 
     def sums(self, columns: Tensor) -> Tensor:

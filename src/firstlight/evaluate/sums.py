@@ -88,6 +88,7 @@ def _ratio(sums: Tensor) -> Tensor:
 
 
 def score_r_squared(sums: Tensor) -> Tensor:
+    """From sums (n, 4) of ones, truth, its squares and squared errors to (n,) shares of variance."""
     rows, total, squares, left = sums.unbind(dim=1)
     spread = squares - total.square() / rows
     # a resample of one value over and over has no spread but for rounding

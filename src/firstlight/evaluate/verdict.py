@@ -28,6 +28,8 @@ FEW_ROWS = 40  # below this shares are told as counts, and the verdict calls its
 FEW_GROUPS = 10
 NARROW = 0.93  # ranges that hold less are worth a word; with many rows even 94.5 % is shown to be below 95 %
 
+# How the test rows were chosen; folds is the cross-validation of a small table.
+TestedOn = Literal["rows", "file", "groups", "time", "folds"]
 State = Literal["better", "unshown", "worse"]
 States = tuple[State, State]  # of the loss that decides, and of the score that is easier to picture
 
@@ -37,8 +39,7 @@ CLASSES_BESIDE_CONSTANT: dict[States, str] = {
     ("better", "better"): "",
     ("better", "unshown"): "It is not shown to be right more often than that, "
     "but its probabilities are better than a fixed guess.",
-    ("better", "worse"): "It is right less often than that, "
-    "but its probabilities are better than a fixed guess.",
+    ("better", "worse"): "It is right less often than that, but its probabilities are better than a fixed guess.",
     ("unshown", "better"): "It is right more often than that, "
     "but its probabilities are not shown to be better than a fixed guess.",
     ("unshown", "unshown"): NOTHING,
@@ -52,10 +53,8 @@ CLASSES_BESIDE_OTHER: dict[States, str] = {
     ("better", "better"): "It is better than the {other}, which is right {score}.",
     ("better", "unshown"): "Its probabilities are better than those of the {other}; "
     "that it is right more often is not shown.",
-    ("better", "worse"): "Its probabilities are better than those of the {other}, "
-    "but it is right less often.",
-    ("unshown", "better"): "It is right more often than the {other}; "
-    "that its probabilities are better is not shown.",
+    ("better", "worse"): "Its probabilities are better than those of the {other}, but it is right less often.",
+    ("unshown", "better"): "It is right more often than the {other}; that its probabilities are better is not shown.",
     ("unshown", "unshown"): "On these rows it is not shown to be better than the {other}.",
     ("unshown", "worse"): "On these rows it is right less often than the {other}.",
     ("worse", "better"): "It is right more often than the {other}, but its probabilities are worse.",
@@ -64,11 +63,9 @@ CLASSES_BESIDE_OTHER: dict[States, str] = {
 }
 NUMBERS_BESIDE_CONSTANT: dict[States, str] = {
     ("better", "better"): "",
-    ("better", "unshown"): "Its large errors are smaller than that guess's; "
-    "that it is closer on average is not shown.",
+    ("better", "unshown"): "Its large errors are smaller than that guess's; that it is closer on average is not shown.",
     ("better", "worse"): "Its large errors are smaller than that guess's, but it is further off on average.",
-    ("unshown", "better"): "It is closer on average than that; "
-    "that its large errors are smaller is not shown.",
+    ("unshown", "better"): "It is closer on average than that; that its large errors are smaller is not shown.",
     ("unshown", "unshown"): NOTHING,
     ("unshown", "worse"): "It is further off on average than that.",
     ("worse", "better"): "It is closer on average than that, but its large errors are larger.",
@@ -79,10 +76,8 @@ NUMBERS_BESIDE_OTHER: dict[States, str] = {
     ("better", "better"): "It is better than the {other}, which is off by {score}.",
     ("better", "unshown"): "Its large errors are smaller than those of the {other}; "
     "that it is closer on average is not shown.",
-    ("better", "worse"): "Its large errors are smaller than those of the {other}, "
-    "but it is further off on average.",
-    ("unshown", "better"): "It is closer on average than the {other}; "
-    "that its large errors are smaller is not shown.",
+    ("better", "worse"): "Its large errors are smaller than those of the {other}, but it is further off on average.",
+    ("unshown", "better"): "It is closer on average than the {other}; that its large errors are smaller is not shown.",
     ("unshown", "unshown"): "On these rows it is not shown to be better than the {other}.",
     ("unshown", "worse"): "On these rows it is further off on average than the {other}.",
     ("worse", "better"): "It is closer on average than the {other}, but its large errors are larger.",
@@ -95,7 +90,7 @@ NUMBERS_BESIDE_OTHER: dict[States, str] = {
 class Circumstances:
     """How the test rows came to be, and what else a reader must know to believe the score."""
 
-    split: Literal["rows", "file", "groups", "time", "folds"]  # folds: cross-validation of a small table
+    split: TestedOn
     column: str | None  # of the groups, or of the time; else None
     looks: int  # how often these test rows were evaluated, this time included
     leaks: tuple[str, ...]  # columns that seem to give the answer away
@@ -177,6 +172,12 @@ def _count_right(right: int, rows: int) -> str:
     return f"right in {whole(right)} of the {whole(rows)} test rows"
 
 
+def _of_them(right: int, rows: int) -> str:
+    if rows == 1:
+        return "in that row" if right else "in no row"
+    return f"in {whole(right) if right else 'none'} of them"
+
+
 def _bound(low: float | None, high: float | None, scale: int, unit: str) -> str:
     """The side of the interval that matters: at least, or at most where "at least 0" would say nothing."""
     if low is None or high is None:
@@ -187,21 +188,19 @@ def _bound(low: float | None, high: float | None, scale: int, unit: str) -> str:
 
 
 def _classes_beside(evaluation: Evaluation) -> str:
-    if _told_as_counts(evaluation):
-        scale, places = evaluation.rows, "in {} of them"
-    else:
-        scale, places = out_of(evaluation.kept.score("accuracy").value or 0.0), ""
+    counts = _told_as_counts(evaluation)
+    scale = evaluation.rows if counts else out_of(evaluation.kept.score("accuracy").value or 0.0)
 
     def often(name: str) -> str:
         contender = evaluation.contender(name)
         count = 0 if contender is None else round((contender.score("accuracy").value or 0.0) * scale)
-        return places.format(whole(count) if count else "none") if places else times(count)
+        return _of_them(count, scale) if counts else times(count)
 
     sentences = [_why_kept(evaluation)]
     constant = _states(evaluation, CONSTANT, ("log_loss", "accuracy"))
     if constant is not None:
         sentences.append(f"Always saying {_always(evaluation)} would be right {often(CONSTANT)}.")
-        sentences.append(CLASSES_BESIDE_CONSTANT[constant])
+        sentences.append(_too_few(evaluation) or CLASSES_BESIDE_CONSTANT[constant])
     for other in (NETWORK, LINE):
         states = _states(evaluation, other, ("log_loss", "accuracy"))
         if states is not None and _worth_saying(evaluation, states, constant):
@@ -232,7 +231,7 @@ def _numbers_beside(evaluation: Evaluation, target: str) -> str:
     constant = _states(evaluation, CONSTANT, ("squared_error", "absolute_error"))
     if constant is not None:
         sentences.append(f"Always guessing {_always(evaluation)} would be off by {off(CONSTANT)}.")
-        sentences.append(NUMBERS_BESIDE_CONSTANT[constant])
+        sentences.append(_too_few(evaluation) or NUMBERS_BESIDE_CONSTANT[constant])
     sentences.append(_explained(evaluation, target))
     for other in (NETWORK, LINE):
         states = _states(evaluation, other, ("squared_error", "absolute_error"))
@@ -263,6 +262,13 @@ def _states(evaluation: Evaluation, other: str, measures: tuple[Measure, Measure
     """How the kept one stands to another, None where there is no such other."""
     first, second = (evaluation.difference(other, measure) for measure in measures)
     return None if first is None or second is None else (_state(first), _state(second))
+
+
+def _too_few(evaluation: Evaluation) -> str:
+    """Said in place of a comparison where so few rows or groups cannot show anything, whatever the scores."""
+    if any(difference.low is not None for difference in evaluation.differences):
+        return ""
+    return f"So few {'rows' if evaluation.groups is None else 'groups'} cannot show whether it has learned anything."
 
 
 def _state(difference: Difference) -> State:

@@ -61,9 +61,7 @@ def every_score(evaluation: Evaluation) -> ScoreTable:
     return _table(evaluation, names, with_interval=names)
 
 
-def _table(
-    evaluation: Evaluation, names: Sequence[ScoreName], with_interval: Sequence[ScoreName]
-) -> ScoreTable:
+def _table(evaluation: Evaluation, names: Sequence[ScoreName], with_interval: Sequence[ScoreName]) -> ScoreTable:
     columns = []
     for name in names:
         columns += [TITLES[name], INTERVAL] if name in with_interval else [TITLES[name]]

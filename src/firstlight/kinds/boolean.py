@@ -64,7 +64,7 @@ BOOLEAN = Kind(
         constants=lambda columns: f"BOOLEANS = {list(columns)!r}",
         learn=f"spellings = {{name: vocabulary(rows[name].gather(train), {MOST_SPELLINGS + 1}) for name in BOOLEANS}}",
         encode="category_codes(rows, spellings)",
-        network_features=lambda bins: "one_hot(spellings)",
-        line_features="one_hot(spellings)",
+        network_features=lambda bins: "OneHot(torch.tensor([len(known) for known in spellings.values()]))",
+        line_features="OneHot(torch.tensor([len(known) for known in spellings.values()]))",
     ),
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import polars as pl
+import torch
 from torch import Tensor, nn
 
 from firstlight.kinds.kind import Claim, Kind, Learned, Settings, Snippets
-from firstlight.plain.categories import OneHot, category_codes, one_hot, vocabulary
+from firstlight.plain.categories import OneHot, category_codes, vocabulary
 
 MOST_WORDS = 200  # of a column that are told apart; the rarer ones count as unknown
 LONG = 5.0  # words a cell, on average, from which a column of different cells is free text
@@ -54,7 +55,7 @@ def strays(cells: pl.Series, settings: CategorySettings) -> pl.Series:
 
 def features(values: Tensor, learned: Learned) -> nn.Module:
     """A place for each word."""
-    return one_hot(learned)
+    return OneHot(torch.tensor([len(known) for known in learned.values()]))
 
 
 def _constants(columns: Mapping[str, CategorySettings]) -> str:
@@ -77,7 +78,7 @@ CATEGORY = Kind(
         constants=_constants,
         learn="words_of = {name: vocabulary(rows[name].gather(train), most) for name, most in CATEGORIES.items()}",
         encode="category_codes(rows, words_of)",
-        network_features=lambda bins: "one_hot(words_of)",
-        line_features="one_hot(words_of)",
+        network_features=lambda bins: "OneHot(torch.tensor([len(known) for known in words_of.values()]))",
+        line_features="OneHot(torch.tensor([len(known) for known in words_of.values()]))",
     ),
 )

@@ -98,7 +98,7 @@ DATE = Kind(
         constants=_constants,
         learn="",
         encode="date_values(rows, DATES)",
-        network_features=lambda bins: f'piecewise_linear(inputs["dates"][train], bins={bins})',
-        line_features='scaled(inputs["dates"][train])',
+        network_features=lambda bins: f'piecewise_linear(inputs["dates"], bins={bins})',
+        line_features='scaled(inputs["dates"])',
     ),
 )

@@ -37,7 +37,7 @@ class Claim(Generic[S]):
 class Snippets(Generic[S]):
     """The lines by which a script does what the kind does; they call definitions of `plain/`.
 
-    In them, `rows` is the table, `train` the numbers of the training rows, `inputs` the encoded columns.
+    In them, `rows` is the table, `train` the numbers of the training rows, `inputs` the encoded training rows.
     """
 
     constants: Callable[[Mapping[str, S]], str]  # names the columns, with their settings

@@ -114,7 +114,7 @@ NUMBER = Kind(
         constants=_constants,
         learn="",
         encode="number_values(rows, NUMBERS)",
-        network_features=lambda bins: f'piecewise_linear(inputs["numbers"][train], bins={bins})',
-        line_features='scaled(inputs["numbers"][train])',
+        network_features=lambda bins: f'piecewise_linear(inputs["numbers"], bins={bins})',
+        line_features='scaled(inputs["numbers"])',
     ),
 )

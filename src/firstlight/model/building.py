@@ -31,9 +31,7 @@ def network_over(features: nn.ModuleDict, plan: Plan, outputs: int) -> Members:
 
 def build_line(plan: Plan, encoders: Encoders, inputs: Mapping[str, Tensor]) -> Line:
     """The straight line for encoded training rows; its weights are to be filled by a closed form."""
-    features = {
-        kind.block: kind.line_features(inputs[kind.block], encoders.learned[kind.block]) for kind in plan.kinds
-    }
+    features = {kind.block: kind.line_features(inputs[kind.block], encoders.learned[kind.block]) for kind in plan.kinds}
     return Line(nn.ModuleDict(features), outputs_for(encoders))
 
 

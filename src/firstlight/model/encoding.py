@@ -12,7 +12,7 @@ from torch import Tensor
 from firstlight.kinds.kind import Learned
 from firstlight.kinds.number import NUMBER, NumberSettings
 from firstlight.plain.categories import words
-from firstlight.plain.targets import class_numbers
+from firstlight.plain.targets import class_numbers, labels_of
 from firstlight.plan.plan import Plan
 
 SHOWN = 3  # examples of each oddity
@@ -29,15 +29,8 @@ class Encoders:
 def learn(rows: pl.DataFrame, plan: Plan) -> Encoders:
     """The encoders for a plan, from training rows alone."""
     learned = {kind.block: kind.learn(rows, plan.of_kind(kind)) for kind in plan.kinds}
-    labels = labels_of(rows[plan.target.column]) if plan.target.task == "classification" else ()
-    return Encoders(learned, labels)
-
-
-def labels_of(cells: pl.Series) -> tuple[str, ...]:
-    """The different labels, in the order of their numbers where they are numbers, of their letters elsewhere."""
-    labels = words(cells).unique().sort()
-    numbers = labels.cast(pl.Float64, strict=False)
-    return tuple(labels[numbers.arg_sort()] if numbers.null_count() == 0 else labels)
+    labels = labels_of(rows[plan.target.column]) if plan.target.task == "classification" else []
+    return Encoders(learned, tuple(labels))
 
 
 def encode(rows: pl.DataFrame, plan: Plan, encoders: Encoders) -> dict[str, Tensor]:
@@ -48,7 +41,7 @@ def encode(rows: pl.DataFrame, plan: Plan, encoders: Encoders) -> dict[str, Tens
 def encode_target(cells: pl.Series, plan: Plan, encoders: Encoders) -> Tensor:
     """Classes (rows,) int64, or numbers (rows,) float64 in the target's own unit."""
     if plan.target.task == "classification":
-        return class_numbers(words(cells), encoders.labels)
+        return class_numbers(cells, encoders.labels)
     return target_numbers(cells, plan)
 
 

@@ -19,7 +19,7 @@ from firstlight.plain.line import Line, least_squares, logistic
 from firstlight.plain.loop import Epoch, fit_members, held_out_mean, keeping_best, learning, outputs_of
 from firstlight.plain.network import Members
 from firstlight.plain.split import folds_of
-from firstlight.plain.targets import log_losses, probabilities, squared_errors
+from firstlight.plain.targets import member_log_losses, member_squared_errors, probabilities
 from firstlight.plan.plan import Plan
 
 RANGE_SHARE = 0.95  # of new rows, whose truth low to high is meant to hold
@@ -38,9 +38,15 @@ class Lesson:
 
 def prepare(rows: pl.DataFrame, plan: Plan, encoders: Encoders, targets: Tensor, kin: Tensor) -> Lesson:
     """Encodes the training rows, once, and deals them into folds; targets, kin: (rows,), kin stays in one fold."""
-    strata = targets if plan.target.task == "classification" else torch.zeros_like(kin)
+    strata = targets if dealt_by_class(plan) else torch.zeros_like(kin)
+    _, kin = kin.unique(return_inverse=True)  # counted anew: some of the rows are elsewhere
     folds = folds_of(strata, kin, plan.fitting.folds, plan.fitting.seed)
     return Lesson(plan, encoders, encode(rows, plan, encoders), targets, folds)
+
+
+def dealt_by_class(plan: Plan) -> bool:
+    """Whether each fold gets its share of each class: where rows of one kin are of one class."""
+    return plan.target.task == "classification" and plan.split.way != "group"
 
 
 def fit_line(lesson: Lesson) -> tuple[Line, Tensor]:
@@ -86,7 +92,7 @@ def fit_network(network: Members, lesson: Lesson) -> Iterator[Epoch]:
         lesson.inputs,
         lesson.targets if classes else ((lesson.targets - unit.mean) / unit.deviation).float(),
         learning(lesson.folds, lesson.plan.network.members),
-        log_losses if classes else squared_errors,
+        member_log_losses if classes else member_squared_errors,
         epochs=fitting.epochs,
         batch=fitting.batch,
         rate=fitting.rate,
@@ -106,7 +112,10 @@ def finish(network: Members, line: Line, line_held_out: Tensor, lesson: Lesson) 
     if lesson.plan.target.task == "classification":
         logits = held_out_mean(probabilities(outputs), learns).clamp_min(1e-12).log()
         temperature = fit_temperature(logits, targets)
-        losses = {NETWORK: F.cross_entropy(logits / temperature, targets), LINE: F.cross_entropy(line_held_out, targets)}
+        losses = {
+            NETWORK: F.cross_entropy(logits / temperature, targets),
+            LINE: F.cross_entropy(line_held_out, targets),
+        }
         constant = torch.bincount(targets, minlength=len(lesson.encoders.labels)).double() / len(targets)
     else:
         guesses = {

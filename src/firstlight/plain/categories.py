@@ -39,8 +39,3 @@ class OneHot(nn.Module):
     def forward(self, codes: Tensor) -> Tensor:
         places = torch.where(codes > 0, codes + self.start, torch.zeros_like(codes))  # 0 is for the unknown
         return torch.zeros(len(codes), self.width + 1).scatter_(1, places, 1.0)[:, 1:]
-
-
-def one_hot(vocabularies: Mapping[str, Sequence[str]]) -> OneHot:
-    """A place for each word of each vocabulary."""
-    return OneHot(torch.tensor([len(known) for known in vocabularies.values()]))

@@ -4,8 +4,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from firstlight.plain.network import width_of
-
 
 class Line(nn.Module):
     """Weighted sums of the features of all columns: inputs to (rows, outputs) float64, with weights in float64.
@@ -16,15 +14,15 @@ class Line(nn.Module):
     def __init__(self, features: nn.ModuleDict, outputs: int) -> None:
         super().__init__()
         self.features = features
-        self.sums = nn.Linear(width_of(features), outputs, dtype=torch.float64)
+        width = sum(feature.width for feature in features.values())  # type: ignore[misc]
+        self.sums = nn.Linear(width, outputs, dtype=torch.float64)
 
     def design(self, inputs: dict[str, Tensor]) -> Tensor:
         """The features of all columns side by side: (rows, width) float64."""
         return torch.cat([feature(inputs[name]).double() for name, feature in self.features.items()], dim=1)
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        sums: Tensor = self.sums(self.design(inputs))
-        return sums
+        return self.sums(self.design(inputs))  # type: ignore[no-any-return]
 
 
 def least_squares(design: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

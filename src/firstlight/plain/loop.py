@@ -2,19 +2,18 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """What one pass over the training rows came to; losses are means over rows."""
+class Epoch(NamedTuple):
+    """One pass over the training rows. Losses: on rows that a member learns from, and on rows of its held-out fold."""
 
     number: int
-    training_loss: float  # of the members, on rows that they learn from, while they learn
-    held_out_loss: float  # of the members, on rows of the fold that they do not learn from
+    training_loss: float
+    held_out_loss: float
 
 
 def rows_of(inputs: dict[str, Tensor], chosen: Tensor) -> dict[str, Tensor]:
@@ -23,10 +22,7 @@ def rows_of(inputs: dict[str, Tensor], chosen: Tensor) -> dict[str, Tensor]:
 
 
 def learning(folds: Tensor, members: int) -> Tensor:
-    """1 where a member learns from a row, 0 where the row's fold is held out from it: (members, rows) float32.
-
-    folds: (rows,) int64. Each member holds one fold out, so for each row some members have not learned from it.
-    """
+    """1 where a member learns from a row, 0 where it holds the row's fold out: (members, rows); folds: (rows,)."""
     held_out = torch.arange(members) % (int(folds.max()) + 1)
     return (folds != held_out.unsqueeze(1)).float()
 
@@ -52,8 +48,7 @@ def fit_members(
 ) -> Iterator[Epoch]:
     """Gradient descent over the training rows; the rate rises for a twentieth of the steps, then falls to zero.
 
-    inputs and targets: (rows, ...) each; learns: (members, rows), from `learning`.
-    losses_of(outputs, targets): the loss of each member on each row, (members, rows).
+    inputs, targets: (rows, ...) each; learns: (members, rows); losses_of(outputs, targets): (members, rows).
     """
     rows = len(targets)
     steps = epochs * math.ceil(rows / batch)
@@ -93,9 +88,6 @@ def keeping_best(model: nn.Module, epochs: Iterator[Epoch]) -> Iterator[Epoch]:
 
 
 def held_out_mean(answers: Tensor, learns: Tensor) -> Tensor:
-    """For each row the mean answer of the members that have not learned from it: (rows, outputs).
-
-    answers: (members, rows, outputs); learns: (members, rows).
-    """
+    """The mean answer (rows, outputs) of those members (members, rows, outputs) that have not learned from the row."""
     held_out = (1 - learns).to(answers.dtype).unsqueeze(-1)
     return (answers * held_out).sum(dim=0) / held_out.sum(dim=0)

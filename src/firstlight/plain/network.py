@@ -5,13 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def width_of(features: nn.ModuleDict) -> int:
-    """How many features they give a row, all together."""
-    return sum(feature.width for feature in features.values())  # type: ignore[misc]  # each says its width
-
-
 class MemberLinear(nn.Module):
-    """A linear layer for each member: (members, rows, inputs) to (members, rows, outputs); random until it is fitted."""
+    """A linear layer for each member: (members, rows, inputs) to (members, rows, outputs); random until fitted."""
 
     def __init__(self, members: int, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -34,7 +29,7 @@ class Members(nn.Module):
     ) -> None:
         super().__init__()
         self.features = features
-        sizes = [width_of(features)] + [width] * layers
+        sizes = [sum(feature.width for feature in features.values())] + [width] * layers  # type: ignore[misc]
         self.hidden = nn.ModuleList(MemberLinear(members, size, width) for size in sizes[:-1])
         self.dropout = nn.Dropout(dropout)
         self.output = MemberLinear(members, width, outputs)
@@ -44,5 +39,4 @@ class Members(nn.Module):
         signal = features.expand(len(self.output.weight), -1, -1)  # every member sees the same features
         for layer in self.hidden:
             signal = self.dropout(F.relu(layer(signal)))
-        outputs: Tensor = self.output(signal)
-        return outputs
+        return self.output(signal)  # type: ignore[no-any-return]

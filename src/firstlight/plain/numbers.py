@@ -41,26 +41,14 @@ def centre_and_spread(values: Tensor) -> tuple[Tensor, Tensor]:
 
     Where half of the values are equal the spread is half of their range; where all are, it is 1.
     """
-    centres, spreads = [], []
-    for column in values.T:
-        known = column[~column.isnan()].sort().values
-        if len(known) == 0:
-            known = torch.zeros(1, dtype=values.dtype)
-        low, centre, high = known[[(len(known) - 1) * part // 4 for part in (1, 2, 3)]]
-        spread = high - low if high > low else known[-1] / 2 - known[0] / 2
-        centres.append(centre)
-        spreads.append(spread if spread > 0 else torch.ones_like(spread))
-    return torch.stack(centres), torch.stack(spreads)
+    least, low, centre, high, most = torch.from_numpy(np.nanquantile(values, [0, 0.25, 0.5, 0.75, 1], axis=0))
+    spread = torch.where(high > low, high - low, most / 2 - least / 2)
+    return centre, torch.where(spread > 0, spread, torch.ones_like(spread))
 
 
 def standardise(values: Tensor, centre: Tensor, spread: Tensor) -> Tensor:
     """How many spreads each value lies from the centre of its column, as float32; nothing lies beyond a million."""
     return ((values - centre) / spread).clamp(-1e6, 1e6).float()
-
-
-def columns_with_gaps(values: Tensor) -> Tensor:
-    """The numbers of the columns that have a gap: (columns with gaps,) int64."""
-    return torch.nonzero(values.isnan().any(dim=0)).flatten()
 
 
 class PiecewiseLinear(nn.Module):
@@ -95,20 +83,14 @@ def piecewise_linear(values: Tensor, bins: int) -> PiecewiseLinear:
     centre, spread = centre_and_spread(values)
     left, length, column = [], [], []
     for number, cells in enumerate(standardise(values, centre, spread).T):
-        known = cells[~cells.isnan()].sort().values
-        if len(known) == 0:
-            continue
-        at = torch.linspace(0, len(known) - 1, bins + 1, dtype=torch.float64).round().long()
-        distinct = known.unique()
-        edges = distinct if len(distinct) <= bins else known[at].unique()
+        edges = cells[~cells.isnan()].unique()
+        if len(edges) > bins:
+            edges = torch.from_numpy(np.nanquantile(cells, np.linspace(0, 1, bins + 1))).float().unique()
         left.append(edges[:-1])
-        length.append(edges[1:] - edges[:-1])
+        length.append(edges.diff())
         column.append(torch.full((len(edges) - 1,), number))
-    empty = torch.zeros(0)
-    return PiecewiseLinear(
-        centre, spread, torch.cat([empty, *left]), torch.cat([empty, *length]),
-        torch.cat([empty.long(), *column]), columns_with_gaps(values),
-    )  # fmt: skip
+    gappy = torch.nonzero(values.isnan().any(dim=0)).flatten()
+    return PiecewiseLinear(centre, spread, torch.cat(left), torch.cat(length), torch.cat(column), gappy)
 
 
 class Scaled(nn.Module):
@@ -134,4 +116,5 @@ def scaled(values: Tensor) -> Scaled:
     mean = unit.nanmean(dim=0).nan_to_num(nan=0.0)
     deviation = ((unit - mean) ** 2).nanmean(dim=0).sqrt().nan_to_num(nan=0.0)
     deviation = torch.where(deviation > 0, deviation, torch.ones_like(deviation))
-    return Scaled(centre + mean * spread, deviation * spread, columns_with_gaps(values))
+    gappy = torch.nonzero(values.isnan().any(dim=0)).flatten()
+    return Scaled(centre + mean * spread, deviation * spread, gappy)

@@ -29,13 +29,7 @@ def without_missing_words(rows: pl.DataFrame) -> pl.DataFrame:
 def read_csv(paths: Sequence[str | Path | BinaryIO], separator: str, encoding: str) -> pl.DataFrame:
     """Text files with one row a line and `separator` between cells; every column comes out as text."""
     return pl.concat(
-        pl.read_csv(
-            path,
-            separator=separator,
-            encoding=encoding,
-            infer_schema=False,
-            null_values=MISSING_WORDS,
-        )
+        pl.read_csv(path, separator=separator, encoding=encoding, infer_schema=False, null_values=MISSING_WORDS)
         for path in paths
     )
 

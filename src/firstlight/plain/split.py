@@ -9,40 +9,27 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from firstlight.plain.categories import words
-
-
-def strata_of(cells: pl.Series) -> Tensor:
-    """The same number for rows with the same target: (rows,) int64, counted from 0."""
-    return torch.from_numpy((words(cells).rank("dense").cast(pl.Int64) - 1).to_numpy(writable=True))
-
 
 def kin_by_equality(rows: pl.DataFrame, columns: Sequence[str]) -> Tensor:
-    """The same number for rows that are equal in all the columns: (rows,) int64, counted from 0."""
-    cells = rows.select(columns)
-    number_of = cells.unique(maintain_order=True).with_row_index("kin number")
-    joined = cells.join(number_of, on=columns, how="left", nulls_equal=True, maintain_order="left")
-    return torch.from_numpy(joined["kin number"].cast(pl.Int64).to_numpy(writable=True))
+    """The same number for rows that are equal in all the columns, that of the first of them: (rows,) int64."""
+    first = rows.select(pl.int_range(pl.len(), dtype=pl.Int64).min().over(columns)).to_series()
+    return torch.from_numpy(first.to_numpy(writable=True))
 
 
 def shuffled_places(strata: Tensor, kin: Tensor, seed: int) -> Tensor:
-    """A random place between 0 and 1 for each row: even within each stratum, equal for rows of one kin.
+    """A random place between 0 and 1 for each row, evenly spread in each stratum, the same for rows of one kin.
 
-    strata: (rows,) int64, such as classes, so that a part of the places has a like part of every class.
-    kin:    (rows,) int64, equal for rows that must stay together.
+    strata: (rows,) int64 from 0, such as classes. kin: (rows,) int64, row numbers; its rows have one stratum.
     """
-    chance = torch.Generator().manual_seed(seed)
-    groups = int(kin.max()) + 1
-    turn = torch.randperm(groups, generator=chance)[kin]  # when it is the turn of the row's group
-    first = torch.full((groups,), len(kin)).scatter_reduce(0, kin, torch.arange(len(kin)), "amin")
-    stratum = strata[first[kin]]  # a group belongs where its first row does
-    order = torch.argsort(turn, stable=True)
-    order = order[torch.argsort(stratum[order], stable=True)]  # by stratum, then by turn
-    sizes = torch.bincount(stratum)
-    rank = torch.empty_like(order)
-    rank[order] = torch.arange(len(order)) - (sizes.cumsum(0) - sizes)[stratum[order]]
-    lowest = torch.full((groups,), len(kin)).scatter_reduce(0, kin, rank, "amin")
-    return (lowest[kin] + 0.5) / sizes[stratum]
+    rows = len(kin)
+    turn = torch.randperm(rows, generator=torch.Generator().manual_seed(seed))[kin]
+    order = torch.argsort(strata * rows + turn, stable=True)  # by stratum, then by turn
+    sizes = strata.bincount()
+    begins = sizes.cumsum(0) - sizes  # where each stratum begins in that order
+    place = torch.empty(rows, dtype=torch.float64)
+    rank = torch.arange(rows) - begins[strata[order]]  # within its stratum
+    place[order] = (rank + 0.5).double() / sizes[strata[order]]
+    return torch.ones_like(place).scatter_reduce(0, kin, place, "amin")[kin]
 
 
 def split_at_random(strata: Tensor, kin: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
@@ -52,7 +39,7 @@ def split_at_random(strata: Tensor, kin: Tensor, share: float, seed: int) -> tup
 
 
 def split_by_time(moments: Tensor, share: float) -> tuple[Tensor, Tensor]:
-    """Row numbers to learn from (earlier), and to test with (the latest `share`); moments: (rows,) days, NaN is earliest."""
+    """Row numbers to learn from, and the latest `share` to test with; moments: (rows,), NaN counts as earliest."""
     moments = moments.nan_to_num(nan=-torch.inf)
     border = moments.sort().values[round(len(moments) * (1 - share)) - 1]  # rows of one moment stay together
     tests = moments > border

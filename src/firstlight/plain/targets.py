@@ -7,19 +7,28 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from firstlight.plain.categories import words
+
+
+def labels_of(cells: pl.Series) -> list[str]:
+    """The different labels, in the order of their numbers where they are numbers, of their letters elsewhere."""
+    labels = words(cells).unique().sort()
+    numbers = labels.cast(pl.Float64, strict=False)
+    return (labels.gather(numbers.arg_sort()) if numbers.null_count() == 0 else labels).to_list()
+
 
 def class_numbers(cells: pl.Series, labels: Sequence[str]) -> Tensor:
     """The place of each cell's label among the labels, from 0; -1 for any other: (rows,) int64."""
-    numbers = cells.replace_strict(list(labels), list(range(len(labels))), default=-1, return_dtype=pl.Int64)
+    numbers = words(cells).replace_strict(list(labels), list(range(len(labels))), default=-1, return_dtype=pl.Int64)
     return torch.from_numpy(numbers.to_numpy(writable=True))
 
 
-def log_losses(outputs: Tensor, classes: Tensor) -> Tensor:
-    """Log loss of each member on each row: (members, rows); outputs: (members, rows, classes); classes: (rows,) int64."""
+def member_log_losses(outputs: Tensor, classes: Tensor) -> Tensor:
+    """Log loss of each member on each row, (members, rows); outputs: (members, rows, classes); classes: (rows,)."""
     return F.cross_entropy(outputs.movedim(-1, 1), classes.expand(len(outputs), -1), reduction="none")
 
 
-def squared_errors(outputs: Tensor, targets: Tensor) -> Tensor:
+def member_squared_errors(outputs: Tensor, targets: Tensor) -> Tensor:
     """Squared error of each member on each row: (members, rows); outputs: (members, rows, 1); targets: (rows,)."""
     return (outputs.squeeze(-1) - targets).square()
 

@@ -69,7 +69,7 @@ class Network(Part, frozen=True):
 
 
 class Fitting(Part, frozen=True):
-    """How the network is fitted: epochs over the training rows, rows a step, rate and decay of AdamW, chance, threads."""
+    """How the network is fitted: epochs over the training rows, rows a step, AdamW's rate and decay, seed, threads."""
 
     folds: int = Field(ge=2, le=256)
     epochs: int = Field(ge=1)

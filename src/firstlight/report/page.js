@@ -61,10 +61,10 @@
 
   for (const button of document.querySelectorAll("button.copy")) button.addEventListener("click", () => copy(button));
 
-  // On paper nothing can be unfolded.
+  // On paper nothing can be unfolded. The numbers behind a chart stay away: the chart is there.
   let folded = [];
   addEventListener("beforeprint", () => {
-    folded = [...document.querySelectorAll("details:not([open])")];
+    folded = [...document.querySelectorAll("details:not([open], .numbers)")];
     for (const part of folded) part.open = true;
   });
   addEventListener("afterprint", () => {

@@ -1,1 +1,2 @@
-def run_page(run, rows): return ""
+def run_page(run, rows):
+    return ""

@@ -105,9 +105,7 @@ def read_tensors(path: Path, header: Header) -> dict[str, Tensor]:
         raise Refused(f"{path} was changed while it was being read; try again.")
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise Refused(
-                f"{path}: tensor {_shown(name)} holds numbers that are not finite; the model is damaged."
-            )
+            raise Refused(f"{path}: tensor {_shown(name)} holds numbers that are not finite; the model is damaged.")
         if tensor.dtype == torch.bool and (tensor.view(torch.uint8) > 1).any():
             raise Refused(f"{path}: tensor {_shown(name)} holds bytes that are neither true nor false.")
     return tensors
@@ -138,8 +136,7 @@ def _header_text(path: Path, stream: BinaryIO, size: int) -> bytes:
     if length > size - LENGTH_BYTES:
         left = size - LENGTH_BYTES
         raise Refused(
-            f"{path} is not a safetensors file, or is cut off: it claims a header of {length} bytes, "
-            f"and {left} follow."
+            f"{path} is not a safetensors file, or is cut off: it claims a header of {length} bytes, and {left} follow."
         )
     if length > HEADER_LIMIT:
         raise Refused(f"{path} has a header of {length} bytes; at most {HEADER_LIMIT} are read.")
@@ -160,9 +157,7 @@ def _refuse_other_format(path: Path, start: bytes) -> None:
         kind = "a pickle"
     else:
         return
-    raise Refused(
-        f"{path} is not a safetensors file: it is {kind}; opening one can run code, so it stays shut."
-    )
+    raise Refused(f"{path} is not a safetensors file: it is {kind}; opening one can run code, so it stays shut.")
 
 
 def _refuse_header(path: Path, what: str) -> NoReturn:
@@ -216,16 +211,12 @@ def _entry(path: Path, name: str, value: object) -> Entry:
     """One tensor's place, whose length is that of its shape and dtype."""
     where = f"tensor {_shown(name)}"
     if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data_offsets"}:
-        raise Refused(
-            f"{path}: {where} must be described by dtype, shape and data_offsets, and nothing else."
-        )
+        raise Refused(f"{path}: {where} must be described by dtype, shape and data_offsets, and nothing else.")
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if not isinstance(dtype, str):
         raise Refused(f"{path}: {where} has a dtype that is not a text.")
     if dtype not in ITEM_BYTES:
-        raise Refused(
-            f"{path}: {where} has the unknown dtype {_shown(dtype)}; known are {', '.join(ITEM_BYTES)}."
-        )
+        raise Refused(f"{path}: {where} has the unknown dtype {_shown(dtype)}; known are {', '.join(ITEM_BYTES)}.")
     if not _are_counts(shape):
         raise Refused(f"{path}: {where} has a shape that is not a list of whole numbers from 0 up.")
     if len(shape) > MOST_DIMENSIONS:
@@ -254,9 +245,7 @@ def _refuse_gaps(path: Path, tensors: Mapping[str, Entry], data_bytes: int) -> N
         if entry.begin < covered:
             raise Refused(f"{path}: tensor {_shown(name)} shares bytes with another tensor.")
         if entry.begin > covered:
-            raise Refused(
-                f"{path}: {entry.begin - covered} bytes before tensor {_shown(name)} belong to no tensor."
-            )
+            raise Refused(f"{path}: {entry.begin - covered} bytes before tensor {_shown(name)} belong to no tensor.")
         covered = entry.end
     if covered < data_bytes:
         raise Refused(f"{path}: {data_bytes - covered} bytes after the last tensor belong to no tensor.")

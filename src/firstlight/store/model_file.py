@@ -135,7 +135,11 @@ def load_model(path: Path) -> Stored:
         evaluation = json.loads(header.metadata.get("evaluation", "null"))
     except (KeyError, IndexError, ValueError, RuntimeError, TypeError, pl.exceptions.PolarsError) as error:
         raise Refused(f"{path} is damaged: its parts do not fit together ({_first_line(error)}).") from error
-    differences = [abs(a - b) / (1 + abs(b)) for new, old in zip(again, examples.answers, strict=False) for a, b in zip(new, old, strict=False)]
+    differences = [
+        abs(a - b) / (1 + abs(b))
+        for new, old in zip(again, examples.answers, strict=False)
+        for a, b in zip(new, old, strict=False)
+    ]
     if len(again) != len(examples.answers) or not differences or not max(differences) < CLOSE:
         raise Refused(f"{path} is damaged: the model does not give the answers again that were saved with it.")
     return Stored(predictor, from_json(evaluation) if evaluation is not None else None)

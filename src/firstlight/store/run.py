@@ -9,7 +9,10 @@ from pathlib import Path
 import polars as pl
 from torch import Tensor, nn
 
+from firstlight.data.frames import FrameLike
+from firstlight.data.sources import read
 from firstlight.evaluate.evaluation import Evaluation
+from firstlight.model.predictions import predictions
 from firstlight.model.predictor import Predictor
 from firstlight.plain.loop import Epoch
 
@@ -50,6 +53,14 @@ class Run:
     def model(self) -> nn.Module:
         """The kept nn.Module: encoded columns (a tensor a kind) to outputs."""
         return self.predictor.model
+
+    def predict(self, rows: str | Path | FrameLike) -> pl.DataFrame:
+        """Answers in row order: a column named as the target, then P(label) each for classes, low and high for numbers.
+
+        rows: a frame, or any source that `read` takes; without the target, in any order of columns.
+        """
+        table = read(rows)
+        return predictions(self.predictor, table.frame, table.reading.name).frame
 
     @property
     def target(self) -> str:

@@ -1,0 +1,58 @@
+"""Step 4, predict: a model's answers to new rows, as a table, with what was odd about the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from firstlight.model.answers import ClassAnswers
+from firstlight.model.encoding import complete, oddities
+from firstlight.model.predictor import Predictor
+from firstlight.refusal import Refused, nearest
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """The answers, in the order of the rows.
+
+    frame: a column named as the target; then P(label) for each class, or low and high, which hold 95 rows in 100.
+    notes: what was met on the way, a sentence each: columns that are missing, words never seen.
+    """
+
+    frame: pl.DataFrame
+    notes: tuple[str, ...]
+
+
+def predictions(predictor: Predictor, rows: pl.DataFrame, source: str) -> Predictions:
+    """The kept model's answer to each row. Columns may stand in any order, be missing, or be more than are needed.
+
+    Raises Refused where the rows have none of the columns that the model reads.
+    """
+    wanted = predictor.plan.inputs
+    if not any(name in rows.columns for name in wanted):
+        near = [found for name in wanted if (found := nearest(name, rows.columns))]
+        hint = f"; is {near[0]!r} one of them, under another name?" if near else "."
+        first = ", ".join(map(repr, wanted[:5])) + (f" and {len(wanted) - 5} more" if len(wanted) > 5 else "")
+        raise Refused(f"{source} has none of the columns that the model reads ({first}){hint}")
+    completed, missing = complete(rows, predictor.plan)
+    answers = predictor.answer(completed)
+    target = predictor.plan.target.column
+    if isinstance(answers, ClassAnswers):
+        labels = predictor.encoders.labels
+        likeliest = [labels[number] for number in answers.probabilities.argmax(dim=1).tolist()]
+        named = {f"P({label})": answers.probabilities[:, number].numpy() for number, label in enumerate(labels)}
+        columns = [pl.Series(target, likeliest, dtype=pl.String)]
+    else:
+        columns = [pl.Series(target, answers.predictions.numpy())]
+        named = {"low": answers.low.numpy(), "high": answers.high.numpy()}
+    for name, values in named.items():
+        columns.append(pl.Series(_free(name, [column.name for column in columns]), values))
+    return Predictions(pl.DataFrame(columns), (*missing, *oddities(completed, predictor.plan, predictor.encoders)))
+
+
+def _free(name: str, taken: list[str]) -> str:
+    """The name, with a dash after it where the target is called just that."""
+    while name in taken:
+        name += "'"
+    return name
