@@ -26,11 +26,15 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from firstlight.data.layout import SEPARATORS, layout_of
-from firstlight.data.packing import zstd
 from firstlight.data.rows import write_table
 from firstlight.data.sources import read
 from firstlight.data.table import Table
 from firstlight.plain import reading as plain
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 BIRDS = pl.DataFrame(
     {

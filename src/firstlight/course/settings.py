@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from firstlight.refusal import Refused
@@ -44,6 +43,6 @@ def refuse_unusable(settings: Settings) -> None:
 
 def _refuse_outside(option: str, value: float, least: float, most: float) -> None:
     """NaN is outside of everything."""
-    if not (math.isfinite(value) and least <= value <= most):
+    if not least <= value <= most:
         shown = f"{value:g}" if isinstance(value, float) else value
         raise Refused(f"--{option} {shown} makes no lesson; choose a number from {least:g} to {most:.15g}.")

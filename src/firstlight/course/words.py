@@ -178,7 +178,7 @@ def hidden(lesson: Lesson, model: Learned) -> str:
     if swing is None:
         return _not_there_yet(model)
     logged = {epoch.parameters for epoch in log(lesson, model) if epoch.number + 1 >= swing.since}
-    if logged == {swing.kept}:
+    if logged == {swing.other}:
         seen = "The log shows only the other"
     elif logged == {swing.kept}:
         seen = "The log shows only this one"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
+from firstlight.data.damage import damage_refused
 from firstlight.data.nested import flat
 from firstlight.data.places import Source, unreadable
 from firstlight.data.table import Reader, Reading, Table
@@ -35,11 +36,10 @@ def read_arrow_stream(source: Source) -> Table:
 def _read(source: Source, reader: Reader, opened: Callable[[str | io.BytesIO], pl.DataFrame], spoken: str) -> Table:
     from_path = source.held is None and source.path is not None
     try:
-        frame = opened(source.path or "") if from_path else opened(io.BytesIO(source.content()))
+        with damage_refused(source.location, spoken):
+            frame = opened(source.path or "") if from_path else opened(io.BytesIO(source.content()))
     except OSError as error:
         raise unreadable(source.location, error) from error
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise Refused(f"{source.location} is {spoken} that is cut off or damaged; fetch it again.") from error
     notes: list[str] = []
     frame, changed = flat(frame, notes)
     if frame.height == 0:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 _HEADER = 512
 _IN_HEADER = 109  # so many sectors of the table of sectors are named in the header itself
 _SIZE_AT = 120  # where in the 128 bytes of an entry of the folder the size of its stream stands
+_FREE = 0xFFFFFFFF
 _LAST_REGULAR = 0xFFFFFFFA  # greater numbers are marks, such as the end of a chain
 
 
@@ -33,7 +34,8 @@ def is_sound(content: bytes) -> bool:
     if listed is None:
         return False
     table = np.concatenate([np.zeros(0, np.int64), *(_numbers(content, shift, sector) for sector in listed)])
-    if _has_circle(table):
+    there = -(-len(content) // (1 << shift)) - 1  # sectors in the file, the last perhaps not whole
+    if _has_circle(table) or (table[there:] != _FREE).any():
         return False
     small = [_numbers(content, shift, sector) for sector in _chain(table, first_small)]
     entries = b"".join(_sector(content, shift, sector) for sector in _chain(table, first_folder))

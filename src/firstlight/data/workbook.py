@@ -18,13 +18,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from firstlight.data.container import is_sound
+from firstlight.data.damage import damage_refused
 from firstlight.data.packing import ZIP, check_document
 from firstlight.data.places import Source
 from firstlight.data.structure import Structure, structure_of
 from firstlight.data.table import Reading, Table
 from firstlight.data.tidy import tidied
 from firstlight.data.wording import are, counted, listed
-from firstlight.data.worksheet import Marks, Merge, marks_of
+from firstlight.data.worksheet import Marks, Merge, check_extent, marks_of
 from firstlight.plain.reading import read_excel, without_missing_words
 from firstlight.refusal import Refused, nearest
 
@@ -71,16 +72,15 @@ def read_workbook(source: Source, wanted: str | None) -> Table:
         raise Refused(f"{source.location} is protected by a password, or damaged; save it without a password.")
     if content.startswith(ZIP):
         check_document(source.location, content)
+        check_extent(content, source.location)
     elif not is_sound(content):
-        raise Refused(f"{source.location} is a workbook that is cut off or damaged; save it again.")
-    try:
+        raise Refused(f"{source.location} is a workbook that is cut off or damaged; fetch or save it again.")
+    with damage_refused(source.location, "a workbook"):
         workbook = fastexcel.read_excel(content)
         sheet, notes = _chosen(workbook, wanted, source.location)
-    except fastexcel.FastExcelError as error:
-        raise Refused(f"{source.location} is a workbook that is cut off or damaged; save it again.") from error
-    marks = marks_of(content, sheet.name)
-    notes += _mark_notes(marks)
-    frame, exact = _table_on(sheet, marks, content, source.location, notes)
+        marks = marks_of(content, sheet.name)
+        notes += _mark_notes(marks)
+        frame, exact = _table_on(sheet, marks, content, source.location, notes)
     frame, changed = tidied(frame, notes)
     paths = () if source.path is None else (source.path,)
     exact = exact and not changed and source.held is None and source.path is not None

@@ -9,13 +9,18 @@ import io
 import posixpath
 import re
 import zipfile
+import zlib
 from dataclasses import dataclass
 from xml.etree import ElementTree
+
+from firstlight.refusal import Refused
 
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _LINK = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 # The list of sheets is a page of XML; a longer one is not worth reading.
 _LONGEST_LIST = 2**20
+# Cells of a sheet, blank ones counted: a reader keeps some 30 bytes for each. A million rows of fifty columns.
+LARGEST_SHEET = 50_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +54,36 @@ def marks_of(workbook: bytes, sheet: str) -> Marks:
         return Marks()
 
 
+def check_extent(workbook: bytes, location: str) -> None:
+    """Refuse an xlsx file with a sheet so wide and long that the reader, which keeps blank cells too, cannot hold it.
+
+    One forgotten cell in the far corner is enough for that.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(workbook)) as archive:
+            for name in archive.namelist():
+                if name.startswith("xl/worksheets/") and name.endswith(".xml"):
+                    columns, rows = _used(archive.read(name))
+                    wide, long = max(columns, default=0) + 1, max(rows, default=0)
+                    if wide * long > LARGEST_SHEET:
+                        raise Refused(
+                            f"{location}: a sheet reaches over {long:,} rows and {wide:,} columns; delete the lone "
+                            "cells far from the table, or save it as csv."
+                        )
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        raise Refused(f"{location} is a workbook that is cut off or damaged; fetch or save it again.") from error
+
+
+def _used(xml: bytes) -> tuple[set[int], set[int]]:
+    """The columns (from 0) and rows (from 1) in which cells with content stand."""
+    columns: set[bytes] = set()
+    rows: set[bytes] = set()
+    for cell in re.finditer(rb'<c r="([A-Z]+)(\d+)"[^>/]*>', xml):
+        columns.add(cell[1])
+        rows.add(cell[2])
+    return set(map(_place, columns)), set(map(int, rows))
+
+
 def _member_of(archive: zipfile.ZipFile, sheet: str) -> str | None:
     """The file in the archive that holds the sheet of that name."""
     names = ("xl/workbook.xml", "xl/_rels/workbook.xml.rels")
@@ -64,8 +99,8 @@ def _member_of(archive: zipfile.ZipFile, sheet: str) -> str | None:
 
 
 def _marks(xml: bytes) -> Marks:
-    used = [_place(letters) for letters in set(re.findall(rb'<c r="([A-Z]+)\d+"[^>/]*>', xml))]
-    left = min(used, default=0)
+    columns, _ = _used(xml)
+    left = min(columns, default=0)
     hidden_columns = (
         sum(
             int(last) - int(first) + 1

@@ -12,8 +12,9 @@ from torch import Tensor
 
 def kin_by_equality(rows: pl.DataFrame, columns: Sequence[str]) -> Tensor:
     """The same number for rows that are equal in all the columns, that of the first of them: (rows,) int64."""
-    first = rows.select(pl.int_range(pl.len(), dtype=pl.Int64).min().over(columns)).to_series()
-    return torch.from_numpy(first.to_numpy(writable=True))
+    numbered = rows.select(columns).with_row_index("number of the row")
+    first = numbered.select(pl.col("number of the row").min().over(columns)).to_series()
+    return torch.from_numpy(first.cast(pl.Int64).to_numpy(writable=True))
 
 
 def shuffled_places(strata: Tensor, kin: Tensor, seed: int) -> Tensor:

@@ -71,7 +71,10 @@ def save_model(path: Path, predictor: Predictor, evaluation: Evaluation | None, 
     """Writes the file, whole or not at all; the first training rows become its examples."""
     examples = _examples(training_rows.head(EXAMPLES), predictor)
     state = State(
-        learned={block: {name: tuple(words) for name, words in of.items()} for block, of in predictor.encoders.learned.items()},
+        learned={
+            block: {name: tuple(known) for name, known in columns.items()}
+            for block, columns in predictor.encoders.learned.items()
+        },
         labels=predictor.encoders.labels, mean=predictor.unit.mean, deviation=predictor.unit.deviation,
         temperature=predictor.temperature, halfwidths=_finite(predictor.halfwidths), kept=predictor.kept,
         held_out_losses=_finite(predictor.held_out_losses),

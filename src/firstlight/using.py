@@ -1,0 +1,448 @@
+"""The steps of a fit one by one, and what is done with a model once it is there: the doors call this.
+
+In Python: `fit`, or `read`, `split`, `plan` and `build` on their own; then `load`, `predict`, `evaluate`, `eject`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import polars as pl
+import torch
+from torch import nn
+
+from firstlight.data.frames import FrameLike
+from firstlight.data.sources import read
+from firstlight.data.table import Table
+from firstlight.eject.script import script_of
+from firstlight.evaluate.evaluation import Evaluation
+from firstlight.evaluate.stored import as_json
+from firstlight.evaluate.verdict import Circumstances, verdict
+from firstlight.files import write_whole
+from firstlight.model.encoding import complete, encode_target, known_targets
+from firstlight.model.fitting import Lesson, born, finish, fit_line, fit_network
+from firstlight.model.predictions import Predictions, predictions
+from firstlight.plain.loop import Epoch
+from firstlight.plain.network import Members
+from firstlight.plan.budget import seconds_of
+from firstlight.plan.deciding import source_of
+from firstlight.plan.document import from_toml
+from firstlight.plan.plan import Plan, Split, Task
+from firstlight.refusal import Refused, column_named
+from firstlight.store.folder import METRICS, ROWS, TEST_ROWS, model_path, read_metrics
+from firstlight.store.model_file import FILE_NAME, load_model, save_model
+from firstlight.store.run import Rows, Run
+from firstlight.workflow import (
+    Choices,
+    Finished,
+    Opened,
+    evaluate_on,
+    fit_steps,
+    groups_of,
+    open_rows,
+    prepare_rows,
+    shown,
+    split_of,
+    verdict_of,
+)
+
+Source: TypeAlias = "str | Path | FrameLike"
+TEST_SHARE = 0.2
+SEEN = "Some of these rows are rows that it learned from, so the score is too good to be true."
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A fit as `fit_steps` takes it."""
+
+    source: Source
+    choices: Choices
+    plan: Plan | None
+    out: Path | None
+
+
+def fit(
+    source: Source | None,
+    target: str | None = None,
+    *,
+    task: Task | None = None,
+    test: float | Source = TEST_SHARE,
+    by_time: str | None = None,
+    group: str | None = None,
+    time: str | float | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    plan: Plan | str | Path | None = None,
+    sheet: str | None = None,
+) -> Run:
+    """The six steps, from a table to a tested model and its run folder.
+
+    source:  a path, a pattern of paths, "-", "sqlite:///file.db?table=name", or a frame; None with a plan: the plan's.
+    target:  the column to predict; None with a plan: the plan's.
+    task:    "classification" or "regression"; else it is decided by the target's cells.
+    test:    the share of rows set aside as the test, 0 or "none" for no test, or a source whose rows are the test.
+    by_time: a column; the latest rows are the test. group: a column; rows of one group never part.
+    time:    "30s", "5m", "1h" or seconds: how long the fit may take.
+    out:     the run folder; else a new one under runs/.
+    plan:    a plan, or the path of a plan.toml: it is followed, and no other choice may stand beside it.
+    sheet:   of a workbook.
+
+    Raises Refused, in one sentence, for what cannot be fitted. Ctrl-C keeps the best so far.
+    """
+    asked = requested(
+        source, target, task=task, test=test, by_time=by_time, group=group, time=time, seed=seed, out=out, plan=plan,
+        sheet=sheet,
+    )  # fmt: skip
+    for event in fit_steps(asked.source, asked.choices, asked.plan, asked.out):
+        if isinstance(event, Finished):
+            return event.run
+    raise ValueError("a fit ended without a run")
+
+
+def requested(
+    source: Source | None,
+    target: str | None,
+    *,
+    task: Task | None,
+    test: float | Source,
+    by_time: str | None,
+    group: str | None,
+    time: str | float | None,
+    seed: int,
+    out: str | Path | None,
+    plan: Plan | str | Path | None,
+    sheet: str | None,
+) -> Request:
+    """What `fit` and the command line were asked for, checked, as `fit_steps` takes it."""
+    folder = None if out is None else Path(out)
+    if plan is not None:
+        given = {
+            "task": task, "by_time": by_time, "group": group, "time": time, "seed": seed or None,
+            "test": None if isinstance(test, float) and test == TEST_SHARE else test,
+        }  # fmt: skip
+        return _by_plan(source, target, plan, folder, sheet, [name for name, value in given.items() if value])
+    if source is None:
+        raise Refused("name a table to learn from, or a plan that names one.")
+    if target is None:
+        columns = ", ".join(map(repr, read(source, sheet=sheet).frame.columns[:8]))
+        raise Refused(f"which column is to be predicted? Name it by --target; there are {columns}.")
+    choices = Choices(
+        target=target, sheet=sheet, task=task, test=_test_of(test), time=by_time, group=group,
+        seconds=_seconds(time), seed=_seed(seed),
+    )  # fmt: skip
+    _refuse_two_ways(choices)
+    return Request(source, choices, None, folder)
+
+
+def _by_plan(
+    source: Source | None, target: str | None, plan: Plan | str | Path, out: Path | None, sheet: str | None,
+    given: list[str],
+) -> Request:  # fmt: skip
+    folder = None if isinstance(plan, Plan) else Path(plan).parent
+    plan = plan if isinstance(plan, Plan) else read_plan(Path(plan))
+    if given:
+        raise Refused(f"{given[0]} stands in the plan; change it there, or leave the plan away.")
+    if target is not None and target != plan.target.column:
+        raise Refused(f"the plan predicts {plan.target.column!r}, not {target!r}; leave --target away.")
+    if source is None:
+        return Request(_place(plan, folder, ROWS), Choices(sheet=_sheet(plan)), _placed(plan, folder), out)
+    sheet = sheet or _sheet(plan)
+    if str(source) != plan.source.location:
+        plan = plan.model_copy(update={"source": source_of(read(source, sheet=sheet).reading)})
+    return Request(source, Choices(sheet=sheet), _placed(plan, folder), out)
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in a plan.toml."""
+    try:
+        return from_toml(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror or str(error) if isinstance(error, OSError) else "it is no text"
+        raise Refused(f"{path} cannot be read: {reason.lower()}.") from error
+
+
+def _test_of(test: float | Source) -> float | Source:
+    """A share, 0 for no test, or a source; a text that is a number is a share."""
+    if isinstance(test, str):
+        try:
+            test = 0.0 if test == "none" else float(test)
+        except ValueError:
+            return test
+    if isinstance(test, float | int) and not 0 <= test < 1:
+        raise Refused(f"--test {test:g} is no share of the rows; choose one between 0 and 1, such as 0.2, or none.")
+    return test
+
+
+def _seconds(time: str | float | None) -> float | None:
+    return time if time is None else seconds_of(str(time))
+
+
+def _seed(seed: int) -> int:
+    if not 0 <= seed < 2**63:
+        raise Refused(f"--seed {seed} is no seed; choose a whole number from 0 up.")
+    return seed
+
+
+def _refuse_two_ways(choices: Choices) -> None:
+    """Rows are set aside in one way; a second one would be silently left out."""
+    ways = [name for name, column in (("--by-time", choices.time), ("--group", choices.group)) if column]
+    if not isinstance(choices.test, float | int):
+        ways.insert(0, "--test FILE")
+    elif choices.test == 0:
+        ways.insert(0, "--test none")
+    if len(ways) > 1:
+        raise Refused(f"{ways[0]} and {ways[1]} are two ways to set rows aside; choose one.")
+
+
+def _sheet(plan: Plan) -> str | None:
+    sheet = plan.source.options.get("sheet")
+    return sheet if isinstance(sheet, str) else None
+
+
+def _place(plan: Plan, folder: Path | None, copy: str) -> str:
+    """Where the rows of a plan can be read: where they came from, or the copy that the run folder keeps."""
+    source = plan.test_source if copy == TEST_ROWS else plan.source
+    if source is None:
+        raise ValueError("the plan has no such source")
+    if not source.copied:
+        return source.location
+    if folder is None or not (folder / copy).exists():
+        raise Refused(f"the rows came from {source.location}, and no copy of them lies here; name a source.")
+    return str(folder / copy)
+
+
+def _placed(plan: Plan, folder: Path | None) -> Plan:
+    """The plan with its test rows where they can be read."""
+    if plan.test_source is None:
+        return plan
+    place = _place(plan, folder, TEST_ROWS)
+    return plan.model_copy(update={"test_source": plan.test_source.model_copy(update={"location": place})})
+
+
+@dataclass(frozen=True, eq=False)
+class Divided:
+    """A table whose test rows are set aside.
+
+    train, test: the rows to learn from, and the rows that nothing looks at before the end.
+    """
+
+    opened: Opened
+    choices: Choices
+    train: pl.DataFrame
+    test: pl.DataFrame
+
+    @property
+    def way(self) -> Split:
+        """How the rows were parted."""
+        return split_of(self.opened, self.choices)
+
+
+def split(
+    table: Table,
+    target: str,
+    *,
+    test: float | Source = TEST_SHARE,
+    by_time: str | None = None,
+    group: str | None = None,
+    seed: int = 0,
+) -> Divided:
+    """Step 1, prepare: sets the test rows aside, before anything looks at them. The arguments are those of `fit`."""
+    choices = Choices(target=target, test=_test_of(test), time=by_time, group=group, seed=_seed(seed))
+    _refuse_two_ways(choices)
+    opened = replace(open_rows(table.frame, choices, None), table=table)
+    prepared, _ = prepare_rows(opened, choices, None)
+    return Divided(opened, choices, prepared.rows.train, prepared.rows.test)
+
+
+def plan(divided: Divided, *, task: Task | None = None, time: str | float | None = None) -> Plan:
+    """Step 1, prepare: every decision of a fit with its reason, made by looking at the training rows alone."""
+    choices = replace(divided.choices, task=task, seconds=_seconds(time))
+    return prepare_rows(divided.opened, choices, None)[0].plan
+
+
+@dataclass(frozen=True, eq=False)
+class Untrained:
+    """Step 2, build: the network as it is born, random, and the encoded rows that it is to learn from."""
+
+    lesson: Lesson
+    rows: Rows
+    network: Members
+    notes: tuple[str, ...]
+
+    @property
+    def model(self) -> nn.Module:
+        """The module; `lesson.inputs` is what it takes."""
+        return self.network
+
+    def epochs(self) -> Iterator[Epoch]:
+        """Step 3, fit: gradient descent; yields the losses of each epoch, and leaves the network at its best."""
+        torch.set_num_threads(self.lesson.plan.fitting.threads)
+        return fit_network(self.network, self.lesson)
+
+    def finish(self) -> Run:
+        """Step 4, evaluate: beside the straight line and the constant, on the test rows; the better one is kept."""
+        line, held_out = fit_line(self.lesson)
+        predictor = finish(self.network, line, held_out, self.lesson)
+        divided_by = self.lesson.plan.split
+        evaluation = evaluate_on(predictor, self.rows.test, self.rows.truth, groups_of(self.rows.test, divided_by))
+        return Run(
+            predictor=predictor, evaluation=evaluation, verdict=verdict_of(evaluation, predictor.plan, looks=1),
+            folder=None, history=(), notes=self.notes, looks=1, seconds=None,
+        )  # fmt: skip
+
+
+def build(plan: Plan, divided: Divided) -> Untrained:
+    """Step 2, build: the nn.Module that the plan asks for; its parameters are random, from the plan's seed."""
+    prepared, lesson = prepare_rows(divided.opened, divided.choices, plan)
+    return Untrained(lesson, prepared.rows, born(lesson), prepared.notes)
+
+
+def save(run: Run, path: str | Path, examples: pl.DataFrame) -> None:
+    """Step 5, save: one .safetensors file.
+
+    examples: training rows; the first of them go into the file with their answers, to be checked at load.
+    """
+    save_model(Path(path), run.predictor, run.evaluation, examples)
+
+
+def load(place: str | Path) -> Run:
+    """Step 5, load: the model in a file or in a run folder, after an audit of all that the file claims.
+
+    Raises Refused where it is no model, or a damaged one. Nothing in it is run.
+    """
+    path = model_path(Path(place))
+    stored = load_model(path)
+    metrics = read_metrics(path.parent)
+    evaluation = None if stored.evaluation is None else as_json(stored.evaluation)
+    if not metrics or metrics.get("evaluation") != evaluation:  # another run's, or none
+        said = verdict_of(stored.evaluation, stored.predictor.plan, looks=1)
+        return Run(stored.predictor, stored.evaluation, said, None, (), (), 1, None)
+    looks = metrics.get("looks")
+    return Run(
+        predictor=stored.predictor, evaluation=stored.evaluation, verdict=str(metrics.get("verdict", "")),
+        folder=path.parent, history=(), notes=(), looks=looks if isinstance(looks, int) else 1, seconds=None,
+    )  # fmt: skip
+
+
+def predict(model: Run | str | Path, source: Source, *, sheet: str | None = None) -> Predictions:
+    """Step 4, predict: the model's answer to each row of a source, and what was odd about the rows."""
+    table = read(source, sheet=sheet)
+    run = model if isinstance(model, Run) else load(model)
+    answered = predictions(run.predictor, table.frame, shown(table))
+    return Predictions(answered.frame, (*table.notes, *answered.notes))
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """What an evaluation found.
+
+    rows:     in words, which rows were used.
+    looks:    how often these rows were used to evaluate this model, this time included.
+    recorded: whether the look could be written down; not where a model file stands without its run folder.
+    """
+
+    evaluation: Evaluation
+    verdict: str
+    rows: str
+    looks: int
+    recorded: bool
+    notes: tuple[str, ...]
+
+
+def evaluate(model: Run | str | Path, source: Source | None = None, *, sheet: str | None = None) -> Tested:
+    """Step 4, evaluate: the scores on new rows that have the target, or once more on the run's own test rows.
+
+    Every look counts: it is written into the run's metrics.json, and from the second on the verdict says so.
+    """
+    run = model if isinstance(model, Run) else load(model)
+    return _on_own_rows(run) if source is None else _on_new_rows(run, read(source, sheet=sheet))
+
+
+def _on_own_rows(run: Run) -> Tested:
+    plan = run.predictor.plan
+    if run.evaluation is None:
+        raise Refused("the model has no test rows of its own (--test none); name a table to test it on.")
+    place = _place(plan, run.folder, ROWS)
+    placed = _placed(plan, run.folder)
+    opened = open_rows(place, Choices(sheet=_sheet(plan)), placed)
+    rows = prepare_rows(opened, Choices(), placed)[0].rows
+    evaluation = evaluate_on(run.predictor, rows.test, rows.truth, groups_of(rows.test, plan.split))
+    if evaluation is None or not _same_scores(evaluation, run.evaluation):
+        raise Refused(f"{place} has changed since the fit, so its test rows cannot be told from the others.")
+    looks = run.looks + 1
+    said = verdict_of(evaluation, plan, looks)
+    recorded = _record(run.folder, {"looks": looks, "verdict": said})
+    return Tested(evaluation, said, f"the run's own {evaluation.rows} test rows", looks, recorded, ())
+
+
+def _same_scores(now: Evaluation, then: Evaluation) -> bool:
+    """Whether the same model was asked about the same rows; the last digits may differ between machines."""
+    scores = [
+        [score.value for contender in found.contenders for score in contender.scores if score.value is not None]
+        for found in (now, then)
+    ]
+    return now.rows == then.rows and torch.allclose(*map(torch.tensor, scores), rtol=1e-4, atol=1e-6)
+
+
+def _on_new_rows(run: Run, table: Table) -> Tested:
+    plan, encoders = run.predictor.plan, run.predictor.encoders
+    target = column_named(plan.target.column, table.frame.columns, shown(table))
+    completed, missing = complete(table.frame, plan)
+    known = completed[target].is_not_null() & known_targets(completed[target], plan, encoders)
+    rows = completed.filter(known)
+    notes = [*table.notes, *missing]
+    if left := len(completed) - len(rows):
+        notes.append(f"{left} of {len(completed)} rows have no {target} that the model knows: not scored")
+    answered = predictions(run.predictor, rows, shown(table)) if len(rows) else None
+    evaluation = evaluate_on(run.predictor, rows, encode_target(rows[target], plan, encoders), groups_of_new(rows, plan))
+    if evaluation is None or answered is None:
+        raise Refused(f"{shown(table)} has no row with a {target} that the model knows, so nothing can be scored.")
+    looks, recorded = _look_at(run, rows.select(*plan.inputs, target))
+    circumstances = Circumstances(split="file", column=None, looks=looks, leaks=())
+    said = verdict(evaluation, target=target, circumstances=circumstances)
+    if table.reading.location == plan.source.location:
+        said = f"{said}\n{SEEN}"
+    new = tuple(note for note in answered.notes if note not in missing)
+    return Tested(evaluation, said, f"{evaluation.rows} rows of {shown(table)}", looks, recorded, (*notes, *new))
+
+
+def groups_of_new(rows: pl.DataFrame, plan: Plan) -> torch.Tensor | None:
+    """The group of each row, where the model was tested by group and the rows say theirs."""
+    return groups_of(rows, plan.split) if plan.split.column in rows.columns else None
+
+
+def _look_at(run: Run, rows: pl.DataFrame) -> tuple[int, bool]:
+    """How often these rows were looked at, this time included; they are known again by their cells."""
+    text = rows.select(sorted(rows.columns)).with_columns(pl.all().cast(pl.String)).write_csv()
+    fingerprint = hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+    before = read_metrics(run.folder).get("looks_elsewhere") if run.folder else None
+    counts = before if isinstance(before, dict) else {}
+    seen = counts.get(fingerprint, 0)
+    looks = (seen if isinstance(seen, int) else 0) + 1
+    return looks, _record(run.folder, {"looks_elsewhere": {**counts, fingerprint: looks}})
+
+
+def _record(folder: Path | None, found: Mapping[str, Any]) -> bool:
+    """Puts what was found into the run's metrics.json."""
+    if folder is None:
+        return False
+    write_whole(folder / METRICS, json.dumps({**read_metrics(folder), **found}, indent=1) + "\n")
+    return True
+
+
+def eject(model: Run | str | Path, path: str | Path) -> str:
+    """Step 6, all together: writes the whole fit as plain PyTorch, and returns the script."""
+    run = model if isinstance(model, Run) else load(model)
+    script = script_of(run.predictor, run.evaluation, Path(path).absolute().parent)
+    write_whole(Path(path), script)
+    return script
+
+
+def model_file(run: Run) -> Path | None:
+    """Where the run's model lies, where it has a folder."""
+    return run.folder / FILE_NAME if run.folder else None
