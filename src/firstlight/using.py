@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, TypeAlias
 
 import polars as pl
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from firstlight.data.frames import FrameLike
 from firstlight.data.sources import read
@@ -374,7 +375,8 @@ def _on_own_rows(run: Run) -> Tested:
     evaluation = evaluate_on(run.predictor, rows.test, rows.truth, groups_of(rows.test, plan.split))
     if evaluation is None or not _same_scores(evaluation, run.evaluation):
         raise Refused(f"{place} has changed since the fit, so its test rows cannot be told from the others.")
-    looks = run.looks + 1
+    before = read_metrics(run.folder).get("looks") if run.folder else None  # the Run may be older than its file
+    looks = max(run.looks, before if isinstance(before, int) else 0) + 1
     said = verdict_of(evaluation, plan, looks)
     recorded = _record(run.folder, {"looks": looks, "verdict": said})
     return Tested(evaluation, said, f"the run's own {evaluation.rows} test rows", looks, recorded, ())
@@ -386,7 +388,8 @@ def _same_scores(now: Evaluation, then: Evaluation) -> bool:
         [score.value for contender in found.contenders for score in contender.scores if score.value is not None]
         for found in (now, then)
     ]
-    return now.rows == then.rows and torch.allclose(*map(torch.tensor, scores), rtol=1e-4, atol=1e-6)
+    pairs = zip(*scores, strict=False)
+    return now.rows == then.rows and all(math.isclose(*pair, rel_tol=1e-4, abs_tol=1e-6) for pair in pairs)
 
 
 def _on_new_rows(run: Run, table: Table) -> Tested:
@@ -411,7 +414,7 @@ def _on_new_rows(run: Run, table: Table) -> Tested:
     return Tested(evaluation, said, f"{evaluation.rows} rows of {shown(table)}", looks, recorded, (*notes, *new))
 
 
-def groups_of_new(rows: pl.DataFrame, plan: Plan) -> torch.Tensor | None:
+def groups_of_new(rows: pl.DataFrame, plan: Plan) -> Tensor | None:
     """The group of each row, where the model was tested by group and the rows say theirs."""
     return groups_of(rows, plan.split) if plan.split.column in rows.columns else None
 

@@ -36,6 +36,8 @@ _BLOCK = 2**20
 
 GZIP, BZIP2, XZ, ZSTD, ZIP = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
 # What only a zip that is a document of its own holds: a workbook of Excel, or of LibreOffice.
+# All that Python's zipfile raises over a file that is cut off, damaged or of a later version.
+ZIP_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
 _DOCUMENT_PARTS = ("[Content_Types].xml", "mimetype", "xl/workbook.bin", "xl/workbook.xml")
 
 
@@ -64,7 +66,7 @@ def check_document(location: str, content: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             size = sum(member.file_size for member in archive.infolist())
-    except zipfile.BadZipFile as error:
+    except ZIP_DAMAGE as error:
         raise Refused(f"{location} is a workbook that is cut off or damaged; fetch it again.") from error
     if size > max(SMALL_BYTES, LARGEST_RATIO * len(content)):
         raise _too_large(location)
@@ -82,7 +84,7 @@ def _is_document(source: Source) -> bool:
     try:
         with zipfile.ZipFile(io.BytesIO(source.content())) as archive:
             names = set(archive.namelist())
-    except zipfile.BadZipFile:
+    except ZIP_DAMAGE:
         # Cut off: the list of members at its end is gone, but their names also stand before each member.
         return any(part in source.content() for part in (b"[Content_Types].xml", b"docProps/", b"content.xml", b"xl/"))
     return any(part in names for part in _DOCUMENT_PARTS)
@@ -102,7 +104,7 @@ def _unpacked(source: Source, how: str, limit: int) -> bytes:
             return _bounded(stream, limit, source.location)
     except EOFError as error:
         raise Refused(f"{source.location} is cut off: the {how} file is not whole; fetch it again.") from error
-    except (OSError, zlib.error, lzma.LZMAError, zstd.ZstdError, zipfile.BadZipFile) as error:
+    except (lzma.LZMAError, zstd.ZstdError, *ZIP_DAMAGE) as error:
         raise Refused(f"{source.location} is a damaged {how} file: {error}.") from error
 
 

@@ -9,10 +9,10 @@ import io
 import posixpath
 import re
 import zipfile
-import zlib
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+from firstlight.data.packing import ZIP_DAMAGE
 from firstlight.refusal import Refused
 
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -50,7 +50,7 @@ def marks_of(workbook: bytes, sheet: str) -> Marks:
         with zipfile.ZipFile(io.BytesIO(workbook)) as archive:
             member = _member_of(archive, sheet)
             return _marks(archive.read(member)) if member else Marks()
-    except (zipfile.BadZipFile, ElementTree.ParseError, KeyError, OSError, NotImplementedError):
+    except (ElementTree.ParseError, KeyError, *ZIP_DAMAGE):
         return Marks()
 
 
@@ -70,7 +70,7 @@ def check_extent(workbook: bytes, location: str) -> None:
                             f"{location}: a sheet reaches over {long:,} rows and {wide:,} columns; delete the lone "
                             "cells far from the table, or save it as csv."
                         )
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except ZIP_DAMAGE as error:
         raise Refused(f"{location} is a workbook that is cut off or damaged; fetch or save it again.") from error
 
 

@@ -32,7 +32,7 @@ def script_of(predictor: Predictor, evaluation: Evaluation | None, folder: Path)
         f'"""{_head(predictor, evaluation)}"""',
         "\n".join(import_lines({*names, "Path"})),
         "\n".join(["HERE = Path(__file__).resolve().parent  # where this script lies", *_constants_of(needed)]),
-        "\n\n\n".join(definition.source for definition in needed if not definition.is_constant),
+        "\n\n".join(definition.source for definition in needed if not definition.is_constant),
         "# What was decided before the fit\n" + "\n".join(constants),
         main,
         'if __name__ == "__main__":\n    main()\n',
@@ -217,20 +217,20 @@ def _fit_network(plan: Plan) -> list[str]:
     if not classes:
         lines += [
             "mean, deviation = targets[train].mean().item(), targets[train].std(correction=0).item() or 1.0",
-            "unit_targets = ((targets[train] - mean) / deviation).float()  # the network learns in deviations from the mean",
+            "unit_targets = ((targets[train] - mean) / deviation).float()  # in deviations from the mean",
         ]
     loss, learned = ("member_log_losses", "targets[train]") if classes else ("member_squared_errors", "unit_targets")
     lines += [
         "epochs = fit_members(",
         f"    model, inputs, {learned}, learns, {loss}, epochs={fitting.epochs}, batch={fitting.batch},",
-        f"    rate={fitting.rate!r}, decay={fitting.decay!r}, seed={fitting.seed},",
+        f"    rate={fitting.rate!r}, decay={fitting.decay!r},",
         ")",
         "for epoch in keeping_best(model, epochs):",
-        '    print(f"epoch {epoch.number:3d}  loss {epoch.training_loss:.4f}  on held-out rows {epoch.held_out_loss:.4f}")',
+        '    print(f"epoch {epoch.number:3d}  loss {epoch.training_loss:.4f}  held-out rows {epoch.held_out_loss:.4f}")',
     ]
     if classes:
         lines += [
-            "held_out = held_out_mean(probabilities(outputs_of(model, inputs, len(train))), learns)",
+            "held_out = held_out_mean(outputs_of(model, inputs, len(train)).double().softmax(dim=-1), learns)",
             "temperature = fit_temperature(held_out.clamp_min(1e-12).log(), targets[train])  # how sure it may be",
         ]
     return lines
@@ -255,13 +255,13 @@ def _evaluating(predictor: Predictor, evaluation: Evaluation) -> list[str]:
     if predictor.kept == NETWORK:
         lines.append("outputs = outputs_of(model, test_inputs, len(test))")
         answer = (
-            "answers = sharpen(probabilities(outputs).mean(dim=0), temperature)"
+            "answers = sharpen(outputs.double().softmax(dim=-1).mean(dim=0), temperature)"
             if classes
             else "answers = outputs.double().mean(dim=0).flatten() * deviation + mean"
         )
     else:
         lines += ["with torch.inference_mode():", "    outputs = model(test_inputs)"]
-        answer = "answers = probabilities(outputs)" if classes else "answers = outputs.flatten()"
+        answer = "answers = outputs.softmax(dim=-1)" if classes else "answers = outputs.flatten()"
     lines.append(answer)
     if classes:
         lines += [

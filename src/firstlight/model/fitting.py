@@ -19,7 +19,7 @@ from firstlight.plain.line import Line, least_squares, logistic
 from firstlight.plain.loop import Epoch, fit_members, held_out_mean, keeping_best, learning, outputs_of
 from firstlight.plain.network import Members
 from firstlight.plain.split import folds_of
-from firstlight.plain.targets import member_log_losses, member_squared_errors, probabilities
+from firstlight.plain.targets import member_log_losses, member_squared_errors
 from firstlight.plan.plan import Plan
 
 RANGE_SHARE = 0.95  # of new rows, whose truth low to high is meant to hold
@@ -97,7 +97,6 @@ def fit_network(network: Members, lesson: Lesson) -> Iterator[Epoch]:
         batch=fitting.batch,
         rate=fitting.rate,
         decay=fitting.decay,
-        seed=fitting.seed,
     )
     return keeping_best(network, epochs)
 
@@ -110,7 +109,7 @@ def finish(network: Members, line: Line, line_held_out: Tensor, lesson: Lesson) 
     targets = lesson.targets
     temperature, halfwidths = 1.0, {NETWORK: 0.0, LINE: 0.0, CONSTANT: 0.0}
     if lesson.plan.target.task == "classification":
-        logits = held_out_mean(probabilities(outputs), learns).clamp_min(1e-12).log()
+        logits = held_out_mean(outputs.double().softmax(dim=-1), learns).clamp_min(1e-12).log()
         temperature = fit_temperature(logits, targets)
         losses = {
             NETWORK: F.cross_entropy(logits / temperature, targets),

@@ -14,7 +14,7 @@ from firstlight.model.encoding import Encoders, encode
 from firstlight.plain.line import Line
 from firstlight.plain.loop import outputs_of, rows_of
 from firstlight.plain.network import Members
-from firstlight.plain.targets import probabilities, sharpen
+from firstlight.plain.targets import sharpen
 from firstlight.plan.plan import Plan
 
 NETWORK, LINE, CONSTANT = "network", "straight line", "constant"
@@ -80,8 +80,8 @@ class Predictor:
         if name == LINE:
             with torch.inference_mode():
                 sums: Tensor = self.line(inputs)
-            return probabilities(sums) if classes else sums
+            return sums.softmax(dim=-1) if classes else sums
         outputs = outputs_of(self.network, inputs, rows)
         if classes:
-            return sharpen(probabilities(outputs).mean(dim=0), self.temperature)
+            return sharpen(outputs.double().softmax(dim=-1).mean(dim=0), self.temperature)
         return outputs.double().mean(dim=0) * self.unit.deviation + self.unit.mean

@@ -14,10 +14,7 @@ from torch import Tensor
 
 
 def accuracy(probabilities: Tensor, labels: Tensor) -> float:
-    """Share of rows whose likeliest class is the true one.
-
-    probabilities: (rows, classes); labels: (rows,) int64, the true class of each row.
-    """
+    """Share of rows whose likeliest class is the true one; probabilities: (rows, classes); labels: (rows,) int64."""
     return (probabilities.argmax(dim=1) == labels).double().mean().item()
 
 

@@ -33,11 +33,6 @@ def member_squared_errors(outputs: Tensor, targets: Tensor) -> Tensor:
     return (outputs.squeeze(-1) - targets).square()
 
 
-def probabilities(outputs: Tensor) -> Tensor:
-    """Outputs (..., classes) as probabilities, float64, which sum to 1."""
-    return outputs.double().softmax(dim=-1)
-
-
 def sharpen(probabilities: Tensor, temperature: float) -> Tensor:
     """Probabilities made surer (temperature below 1) or less sure (above 1); their order stays."""
     return (probabilities.clamp_min(1e-12).log() / temperature).softmax(dim=-1)
