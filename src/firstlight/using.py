@@ -35,8 +35,9 @@ from firstlight.plan.deciding import source_of
 from firstlight.plan.document import from_toml
 from firstlight.plan.plan import Plan, Split, Task
 from firstlight.refusal import Refused, column_named
+from firstlight.store.audit import audit
 from firstlight.store.folder import METRICS, ROWS, TEST_ROWS, model_path, read_metrics
-from firstlight.store.model_file import FILE_NAME, load_model, save_model
+from firstlight.store.model_file import Examples, load_model, save_model
 from firstlight.store.run import Rows, Run
 from firstlight.workflow import (
     Choices,
@@ -127,11 +128,8 @@ def requested(
             "test": None if isinstance(test, float) and test == TEST_SHARE else test,
         }  # fmt: skip
         return _by_plan(source, target, plan, folder, sheet, [name for name, value in given.items() if value])
-    if source is None:
-        raise Refused("name a table to learn from, or a plan that names one.")
-    if target is None:
-        columns = ", ".join(map(repr, read(source, sheet=sheet).frame.columns[:8]))
-        raise Refused(f"which column is to be predicted? Name it by --target; there are {columns}.")
+    if source is None or target is None:
+        raise Refused("name a table and its column to predict, or a plan that names both.")
     choices = Choices(
         target=target, sheet=sheet, task=task, test=_test_of(test), time=by_time, group=group,
         seconds=_seconds(time), seed=_seed(seed),
@@ -402,7 +400,9 @@ def _on_new_rows(run: Run, table: Table) -> Tested:
     if left := len(completed) - len(rows):
         notes.append(f"{left} of {len(completed)} rows have no {target} that the model knows: not scored")
     answered = predictions(run.predictor, rows, shown(table)) if len(rows) else None
-    evaluation = evaluate_on(run.predictor, rows, encode_target(rows[target], plan, encoders), groups_of_new(rows, plan))
+    evaluation = evaluate_on(
+        run.predictor, rows, encode_target(rows[target], plan, encoders), groups_of_new(rows, plan)
+    )
     if evaluation is None or answered is None:
         raise Refused(f"{shown(table)} has no row with a {target} that the model knows, so nothing can be scored.")
     looks, recorded = _look_at(run, rows.select(*plan.inputs, target))
@@ -446,6 +446,8 @@ def eject(model: Run | str | Path, path: str | Path) -> str:
     return script
 
 
-def model_file(run: Run) -> Path | None:
-    """Where the run's model lies, where it has a folder."""
-    return run.folder / FILE_NAME if run.folder else None
+def example_rows(path: Path) -> pl.DataFrame:
+    """The training rows that a model file carries, by which it is checked at load: its inputs alone."""
+    examples = Examples.model_validate_json(audit(path).metadata["examples"])
+    rows = pl.DataFrame({name: list(cells) for name, cells in examples.rows.items()}, strict=False)
+    return rows.with_columns(pl.col(pl.Null).cast(pl.String))

@@ -22,7 +22,7 @@ from firstlight.evaluate.evaluation import Evaluation, evaluate
 from firstlight.evaluate.verdict import Circumstances, TestedOn, untested, verdict
 from firstlight.files import write_whole
 from firstlight.model.building import parameters_of
-from firstlight.model.encoding import encode_target, learn, oddities
+from firstlight.model.encoding import encode_target, learn, strays_in
 from firstlight.model.fitting import Lesson, born, finish, fit_line, fit_network, prepare
 from firstlight.model.predictor import Predictor
 from firstlight.plain.loop import Epoch
@@ -153,8 +153,9 @@ def fit_steps(source: str | Path | FrameLike, choices: Choices, plan: Plan | Non
         )  # fmt: skip
         write_log(folder, history, predictor.kept)
         write_metrics(folder, run)
-        write_whole(folder / SCRIPT, script_of(predictor, evaluation, folder))
-        write_whole(folder / REPORT, run_page(run, rows))
+        script = script_of(predictor, evaluation, folder)
+        write_whole(folder / SCRIPT, script)
+        write_whole(folder / REPORT, run_page(run, rows, script))
         yield Finished(run)
 
 
@@ -168,7 +169,7 @@ def open_rows(source: str | Path | FrameLike, choices: Choices, plan: Plan | Non
     if test_table:
         frames.append(_in_the_form_of(table, test_table))
         notes += test_table.notes
-    known = [frame.filter(pl.col(target).is_not_null()) for frame in frames]
+    known = [frame.filter(frame[target].is_not_null()) for frame in frames]
     for part, left, name in zip(frames, known, ("", "the test's "), strict=False):
         if missing := len(part) - len(left):
             notes.append(f"{target} is missing in {missing} of {name}{len(part)} rows: they are left aside.")
@@ -191,7 +192,7 @@ def _in_the_form_of(table: Table, test_table: Table) -> pl.DataFrame:
     if missing:
         raise Refused(f"{shown(test_table)} lacks the column {missing[0]!r} that {shown(table)} has.")
     try:
-        return test_table.frame.select(pl.col(name).cast(kind) for name, kind in table.frame.schema.items())
+        return pl.DataFrame([test_table.frame[name].cast(kind) for name, kind in table.frame.schema.items()])
     except pl.exceptions.PolarsError as error:
         raise Refused(f"{shown(test_table)} has columns of other types than {shown(table)} ({error}).") from error
 
@@ -202,26 +203,38 @@ def prepare_rows(opened: Opened, choices: Choices, plan: Plan | None) -> tuple[P
     split = plan.split if plan else split_of(opened, choices)
     parts = apply_split(opened.rows, target, split, opened.test_rows)
     train_rows = opened.rows[parts.train.numpy()]
-    plan = plan or decide(
-        train_rows,
-        target,
-        task=choices.task,
-        source=source_of(opened.table.reading),
-        test_source=source_of(opened.test_table.reading) if opened.test_table else None,
-        split=split,
-        seconds=choices.seconds,
-        seed=choices.seed,
-    )
+    source = source_of(opened.table.reading)
+    test_source = source_of(opened.test_table.reading) if opened.test_table else None
+    if plan:  # where the rows come from this time need not be where the plan had them from
+        plan = plan.model_copy(update={"source": source, "test_source": test_source})
+    else:
+        plan = decide(
+            train_rows,
+            target,
+            task=choices.task,
+            source=source,
+            test_source=test_source,
+            split=split,
+            seconds=choices.seconds,
+            seed=choices.seed,
+        )
     for name in plan.inputs:
         column_named(name, opened.rows.columns, shown(opened.table))
     encoders = learn(train_rows, plan)
     targets = encode_target(opened.rows[target], plan, encoders)
-    parts, aside = _with_known_targets(parts, targets, target)
-    train, test = opened.rows[parts.train.numpy()], opened.rows[parts.test.numpy()]
+    training, tested, aside = _with_known_targets(parts, targets, target)
+    train, test = opened.rows[training.numpy()], opened.rows[tested.numpy()]
     kin = kin_of(opened.rows, split)
-    lesson = prepare(train, plan, encoders, targets[parts.train], kin[parts.train])
-    notes = (*opened.notes, *aside, *oddities(train, plan, encoders))
-    return Prepared(opened, plan, Rows(train, test, targets[parts.test]), notes), lesson
+    if len(train) < 2:
+        raise Refused(f"{shown(opened.table)} has {len(train)} training rows with a {target} to learn from: too few.")
+    lesson = prepare(train, plan, encoders, targets[training], kin[training])
+    if len(lesson.folds.unique()) < 2:
+        by = f"rows of one {split.column}" if split.column else "equal rows"
+        raise Refused(f"{shown(opened.table)} has too few training rows that may part: {by} stay together.")
+    if split.way == "file":
+        aside += seen_before(train, test, plan)
+    notes = (*opened.notes, *aside, *strays_in(train, plan))
+    return Prepared(opened, plan, Rows(train, test, targets[tested]), notes), lesson
 
 
 def split_of(opened: Opened, choices: Choices) -> Split:
@@ -238,8 +251,8 @@ def split_of(opened: Opened, choices: Choices) -> Split:
     )
 
 
-def _with_known_targets(parts: Parts, targets: Tensor, target: str) -> tuple[Parts, list[str]]:
-    """The parts without rows whose target is no number, or a label that no training row has."""
+def _with_known_targets(parts: Parts, targets: Tensor, target: str) -> tuple[Tensor, Tensor, list[str]]:
+    """The rows of the two parts without those whose target is no number, or a label that no training row has."""
     known = targets >= 0 if targets.dtype == torch.int64 else targets.isfinite()
     notes = []
     lost = int((~known[parts.train]).sum())
@@ -250,7 +263,15 @@ def _with_known_targets(parts: Parts, targets: Tensor, target: str) -> tuple[Par
         notes.append(f"{unseen} test rows have a {target} that no training row has: no model can name it; not scored.")
     elif unseen:
         notes.append(f"{target} is no number in {unseen} test rows: they are not scored.")
-    return Parts(parts.train[known[parts.train]], parts.test[known[parts.test]]), notes
+    return parts.train[known[parts.train]], parts.test[known[parts.test]], notes
+
+
+def seen_before(train: pl.DataFrame, test: pl.DataFrame, plan: Plan) -> list[str]:
+    """A note where rows of a test file stand among the training rows too, but for the target."""
+    seen = test.join(train, on=list(plan.inputs), how="semi", nulls_equal=True)
+    if len(seen) == 0:
+        return []
+    return [f"{len(seen)} of {len(test)} test rows stand in the training rows too: the score flatters a little."]
 
 
 def groups_of(rows: pl.DataFrame, split: Split) -> Tensor | None:

@@ -446,6 +446,17 @@ def test_an_old_workbook_whose_chains_run_in_a_circle_is_refused_before_it_takes
         read(tmp_path / "circle.xls")
 
 
+@pytest.mark.parametrize("byte", [0x00, 0x7B, 0xFF])
+def test_an_old_workbook_with_a_wrong_byte_anywhere_is_a_table_or_a_refusal(byte: int, tmp_path: Path) -> None:
+    whole = OLD_WORKBOOK.read_bytes()
+    for place in range(8, len(whole), 13):
+        (tmp_path / "wrong.xls").write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
+        try:
+            assert read(tmp_path / "wrong.xls").frame.height > 0
+        except Refused as refusal:
+            assert is_one_sentence(str(refusal))
+
+
 def test_a_lone_cell_in_the_far_corner_of_a_sheet_is_refused_before_it_takes_all_memory(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     for row in (["a", "b"], [1, 2], [3, 4]):

@@ -52,7 +52,10 @@ Time = Annotated[
 Sheet = Annotated[
     str | None, typer.Option("--sheet", metavar="NAME", help="The sheet of a workbook.", show_default=False)
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Another seed, other chance: split, birth, order of rows.")]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", metavar="NUMBER", min=0, help="Another seed, other chance: split, birth, order of rows."),
+]
 ShareOfTest = "0.2"
 
 
@@ -61,8 +64,9 @@ def _examples(*lines: str) -> str:
     return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
 
 
-@application.callback()
+@application.callback(invoke_without_command=True)
 def firstlight(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", is_eager=True, help="Say the version, and end.")] = False,
 ) -> None:
     """Your data goes in; a tested PyTorch model, a picture of how good it is, and its script come out."""
@@ -70,19 +74,21 @@ def firstlight(
         from importlib.metadata import version as installed
 
         typer.echo(f"firstlight {installed('firstlight')}")
-        raise typer.Exit
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @application.command(
+    short_help="Fit a model to a table, and test it.",
     epilog=_examples(
         "firstlight fit penguins.csv --target species",
         "firstlight fit houses.xlsx --sheet 2024 --target price --time 1m",
         "firstlight fit sales.parquet --target revenue --by-time day",
         "firstlight fit --plan runs/penguins/plan.toml",
-    )
+    ),
 )
 def fit(
-    source: Annotated[str | None, typer.Argument(metavar="[SOURCE]", help=TABLE, show_default=False)] = None,
+    source: Annotated[str | None, typer.Argument(metavar="SOURCE", help=TABLE, show_default=False)] = None,
     target: Target = None,
     task: Task = None,
     test: Test = ShareOfTest,
@@ -107,10 +113,11 @@ def fit(
 
 
 @application.command(
+    short_help="Look at a table before a fit.",
     epilog=_examples(
         "firstlight check customers.xlsx",
         "firstlight check penguins.csv --target species",
-    )
+    ),
 )
 def check(source: Source, target: Target = None, task: Task = None, sheet: Sheet = None) -> None:
     """Look at a table before a fit: what would be read, what is odd, what knows too much."""
@@ -123,10 +130,11 @@ def check(source: Source, target: Target = None, task: Task = None, sheet: Sheet
 
 
 @application.command(
+    short_help="Write down every decision, without fitting.",
     epilog=_examples(
         "firstlight plan penguins.csv --target species -o plan.toml",
         "firstlight fit --plan plan.toml",
-    )
+    ),
 )
 def plan(
     source: Source,
@@ -150,41 +158,44 @@ def plan(
 
 
 @application.command(
+    short_help="Answer for each row of a table.",
     epilog=_examples(
         "firstlight predict runs/penguins new.csv",
         "firstlight predict model.safetensors new.xlsx -o answers.xlsx",
-    )
+    ),
 )
 def predict(
     model: Model,
     source: Source,
-    out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="FILE", help="A .csv, .parquet or .xlsx file.")
-    ] = Path("predictions.csv"),
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="A .csv, .parquet or .xlsx file.")] = Path(
+        "predictions.csv"
+    ),
     sheet: Sheet = None,
 ) -> None:
     """Answer for each row of a table, which need not have the target, nor every column."""
-    from firstlight.cli.at_once import refuse_wrong_model, refuse_wrong_source
+    from firstlight.cli.at_once import refuse_wrong_ending, refuse_wrong_model, refuse_wrong_source
 
     refuse_wrong_model(model)
     refuse_wrong_source(source)
+    refuse_wrong_ending(out)
     from firstlight.cli.use import run_predict
 
     run_predict(model, source, sheet, out)
 
 
 @application.command(
+    short_help="Score a model on new rows.",
     epilog=_examples(
         "firstlight evaluate runs/penguins later.csv",
         "firstlight evaluate runs/penguins",
-    )
+    ),
 )
 def evaluate(
     model: Model,
     source: Annotated[
         str | None,
         typer.Argument(
-            metavar="[SOURCE]", help="Rows with the target; else the run's own test rows.", show_default=False
+            metavar="SOURCE", help="Rows with the target; else the run's own test rows.", show_default=False
         ),
     ] = None,
     sheet: Sheet = None,
@@ -201,17 +212,18 @@ def evaluate(
 
 
 @application.command(
+    short_help="Look into a model.",
     epilog=_examples(
         "firstlight inspect runs/penguins",
         "firstlight inspect runs/penguins penguins.csv",
-    )
+    ),
 )
 def inspect(
     model: Model,
     source: Annotated[
         str | None,
         typer.Argument(
-            metavar="[SOURCE]", help="Rows to send through it; else the examples in the file.", show_default=False
+            metavar="SOURCE", help="Rows to send through it; else the examples in the file.", show_default=False
         ),
     ] = None,
     sheet: Sheet = None,
@@ -227,7 +239,10 @@ def inspect(
     run_inspect(model, source, sheet)
 
 
-@application.command(epilog=_examples("firstlight eject runs/penguins -o train.py", "python train.py"))
+@application.command(
+    short_help="Write the fit as plain PyTorch.",
+    epilog=_examples("firstlight eject runs/penguins -o train.py", "python train.py"),
+)
 def eject(
     model: Model,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write the script.")] = Path(
@@ -244,16 +259,23 @@ def eject(
 
 
 @application.command(
-    epilog=_examples("firstlight demo", "firstlight demo --weight 0.3 --bias 0.9 --noise 0.1 --seed 7")
+    short_help="Learn a straight line, step by step.",
+    epilog=_examples("firstlight demo", "firstlight demo --weight 0.3 --bias 0.9 --noise 0.1 --seed 7"),
 )
 def demo(
-    weight: Annotated[float, typer.Option("--weight", help="Of the line that makes the data.")] = 0.7,
-    bias: Annotated[float, typer.Option("--bias", help="Of the line that makes the data.")] = 0.3,
-    noise: Annotated[float, typer.Option("--noise", help="Standard deviation of what is added to each y.")] = 0.0,
-    rows: Annotated[int, typer.Option("--rows", help="How many points.")] = 50,
-    epochs: Annotated[int, typer.Option("--epochs", help="How many steps of gradient descent.")] = 200,
-    rate: Annotated[float, typer.Option("--rate", help="How long a step is.")] = 0.01,
-    seed: Annotated[int, typer.Option("--seed", help="Of the random parameters, and of the noise.")] = 42,
+    weight: Annotated[float, typer.Option("--weight", metavar="NUMBER", help="Of the line that makes the data.")] = 0.7,
+    bias: Annotated[float, typer.Option("--bias", metavar="NUMBER", help="Of the line that makes the data.")] = 0.3,
+    noise: Annotated[
+        float, typer.Option("--noise", metavar="NUMBER", help="Standard deviation of what is added to each y.")
+    ] = 0.0,
+    rows: Annotated[int, typer.Option("--rows", metavar="NUMBER", help="How many points.")] = 50,
+    epochs: Annotated[
+        int, typer.Option("--epochs", metavar="NUMBER", help="How many steps of gradient descent.")
+    ] = 200,
+    rate: Annotated[float, typer.Option("--rate", metavar="NUMBER", help="How long a step is.")] = 0.01,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="NUMBER", help="Of the random parameters, and of the noise.")
+    ] = 42,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The run folder.")] = Path("runs/line"),
 ) -> None:
     """Learn a straight line, step by step: a lesson in what fitting is."""

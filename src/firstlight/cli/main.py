@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import typer
 
 from firstlight.cli.commands import application
-from firstlight.refusal import Refused
+from firstlight.cli.escaping import printable
+from firstlight.refusal import Refused, nearest
 
 REFUSED, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
 
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = application(given or ["--help"], prog_name="firstlight", standalone_mode=False)
+        status = application(given, prog_name="firstlight", standalone_mode=False)
         sys.stdout.flush()
     except Refused as refused:
         return _complain(str(refused), REFUSED)
@@ -46,17 +47,22 @@ def _complain(sentence: str, status: int) -> int:
 
 def _usage(error: typer.TyperException) -> str:
     """What Typer has to say, in our form: one sentence, with the nearest name, and where help is."""
-    said = error.format_message()
-    said = re.sub(r"\.? \(Possible options: (.*)\)$", r"; did you mean \1?", said)
-    said = re.sub(r"\. Did you mean ('[\w-]+').*\?$", r"; did you mean \1?", said)
+    said = error.format_message().replace("Value error, ", "").rstrip(".")
+    if unknown := re.fullmatch(r"No such option: (\S+)(?: \(Possible options: (.*)\))?", said):
+        near = nearest(unknown[1], (unknown[2] or "").split(", "))
+        said = f"there is no option {unknown[1]}" + (f"; did you mean {near}?" if near else "")
+    elif unknown := re.match(r"No such command '(.*?)'(?:\. Did you mean '([\w-]+)')?", said):
+        said = f"there is no command {unknown[1]!r}" + (f"; did you mean {unknown[2]!r}?" if unknown[2] else "")
+    elif unknown := re.fullmatch(r"Invalid value for '(--\S+).*': '(.*)' is not one of (.*)", said):
+        said = f"{unknown[1]} {unknown[2]!r} is not one of {unknown[3]}"
+    elif unknown := re.fullmatch(r"Invalid value for '(--\S+).*': Input should be a valid (integer|number).*", said):
+        said = f"{unknown[1]} needs a {'whole number' if unknown[2] == 'integer' else 'number'}"
+    elif unknown := re.fullmatch(r"Missing argument '(.*)'", said):
+        said = f"{unknown[1]} is missing"
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "firstlight"
-    return f"{said[0].lower()}{said[1:]} ({command} --help says more)"
-
-
-def printable(text: str) -> str:
-    """The text with control characters spelt out: what strangers wrote may steer a terminal."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text)
+    end = "" if said.endswith("?") else "."
+    return f"{said}{end} `{command} --help` says more."
 
 
 if __name__ == "__main__":

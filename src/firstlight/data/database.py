@@ -12,7 +12,7 @@ import polars as pl
 from firstlight.data.nested import flat
 from firstlight.data.places import Source, file_at, short_name
 from firstlight.data.table import Reading, Table
-from firstlight.data.wording import listed
+from firstlight.data.wording import brief, listed
 from firstlight.plain.reading import read_sqlite
 from firstlight.refusal import Refused, nearest
 
@@ -50,10 +50,9 @@ def _read(location: str, path: str, table: str | None, query: str | None) -> Tab
             query = f"SELECT * FROM {_quoted(table)}"
         frame = read_sqlite([path], query)
     except sqlite3.Error as error:
-        raise Refused(f"{location} cannot be read by SQLite: {error}.") from error
+        raise Refused(f"{location} cannot be read by SQLite: {brief(error)}.") from error
     except (pl.exceptions.PolarsError, OverflowError, UnicodeError, ValueError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise Refused(f"{location} cannot be read as a table: {reason}.") from error
+        raise Refused(f"{location} cannot be read as a table: {brief(error)}.") from error
     if frame.height == 0:
         raise Refused(f"{location} gives no rows.")
     notes: list[str] = []

@@ -13,10 +13,11 @@ import polars as pl
 from firstlight.data.encoding import SPOKEN, text_of
 from firstlight.data.layout import SEPARATORS
 from firstlight.data.mending import Mended, mended
-from firstlight.data.places import Source
+from firstlight.data.places import Source, unreadable
 from firstlight.data.structure import Structure, structure_of
 from firstlight.data.table import Reading, Table
 from firstlight.data.tidy import tidied, without_repeated_headers
+from firstlight.data.wording import brief
 from firstlight.plain.reading import read_csv, without_missing_words
 from firstlight.refusal import Refused
 
@@ -58,10 +59,9 @@ def _parsed(paths: list[str] | list[io.BytesIO], separator: str, encoding: str, 
     try:
         return read_csv(paths, separator, encoding)
     except (pl.exceptions.PolarsError, UnicodeError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise Refused(f"{location} cannot be read as a table: {reason}.") from error
+        raise Refused(f"{location} cannot be read as a table: {brief(error)}.") from error
     except OSError as error:
-        raise Refused(f"{location} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+        raise unreadable(location, error) from error
 
 
 def _table_in(body: pl.DataFrame, header: list[str], notes: list[str]) -> tuple[pl.DataFrame, bool]:

@@ -9,6 +9,7 @@ import polars as pl
 
 from firstlight.data.nested import flat
 from firstlight.data.table import Reading, Table
+from firstlight.data.wording import brief
 from firstlight.refusal import Refused
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def _as_polars(source: FrameLike, location: str, notes: list[str]) -> pl.DataFra
         if isinstance(source, ArrowStream):
             return pl.DataFrame(source)
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        raise Refused(f"{location} cannot be read: {' '.join(str(error).split())}") from error
+        raise Refused(f"{location} cannot be read: {brief(error)}.") from error
     raise Refused(
         f"a {type(source).__name__} is no table that is known here; give a path, or a polars or pandas frame."
     )

@@ -13,7 +13,7 @@ from firstlight.data.nested import flat
 from firstlight.data.places import Source
 from firstlight.data.table import Reading, Table
 from firstlight.data.tidy import tidied
-from firstlight.data.wording import are, counted, numbered
+from firstlight.data.wording import are, brief, counted, numbered
 from firstlight.plain.reading import read_json_lines
 from firstlight.refusal import Refused
 
@@ -71,7 +71,7 @@ def _mended_lines(text: Text, location: str, notes: list[str]) -> bytes:
     except RecursionError as error:
         raise Refused(f"{location} is nested too deeply for a table.") from error
     except ValueError as error:
-        raise Refused(f"{location} is not whole JSON: {str(error)[:100]}.") from error
+        raise Refused(f"{location} is not whole JSON: {brief(error)}.") from error
     if strange:
         words = ", ".join(dict.fromkeys(strange))
         notes.append(f"{words} stand among the numbers, which JSON does not allow: taken as gaps")

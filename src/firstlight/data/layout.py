@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 QUOTE, LINE_FEED, CARRIAGE_RETURN = ord('"'), ord("\n"), ord("\r")
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-_BLOCK = 2**24
+_BLOCK = 2**20
 # The separator is chosen on this many bytes from the beginning.
 _SAMPLE = 2**17
 
@@ -38,21 +38,19 @@ def layout_of(content: bytes, separator: str) -> Layout:
     """The lines of `content` and the number of cells in each."""
     ends: list[NDArray[np.int64]] = []
     separators: list[NDArray[np.int64]] = []  # before each line end, from the beginning of the text
-    inside, seen, plain = 0, 0, True
+    inside, seen, plain = 0, 0, True  # inside: 1 where the block begins inside quotes
     for start in range(0, len(content), _BLOCK):
         block = np.frombuffer(content, np.uint8, count=min(_BLOCK, len(content) - start), offset=start)
-        breaks, parts = block == LINE_FEED, block == ord(separator)
-        quotes = block == QUOTE
-        if inside or quotes.any():
-            within = (np.cumsum(quotes) + inside) & 1
-            plain = plain and _quotes_are_plain(content, start, np.flatnonzero(quotes), within, separator)
-            breaks, parts = breaks & (within == 0), parts & (within == 0)
-            inside = int(within[-1])
-        counted = np.cumsum(parts)
-        at = np.flatnonzero(breaks)
-        ends.append(at + start)
-        separators.append(counted[at] + seen)
-        seen += int(counted[-1])
+        breaks, parts = np.flatnonzero(block == LINE_FEED), np.flatnonzero(block == ord(separator))
+        quotes = np.flatnonzero(block == QUOTE)
+        if inside or len(quotes):
+            breaks, parts = (at[(np.searchsorted(quotes, at) + inside) % 2 == 0] for at in (breaks, parts))
+            opening, closing = quotes[inside::2] + start, quotes[1 - inside :: 2] + start
+            plain = plain and _quotes_are_plain(content, opening, closing, separator)
+            inside = (inside + len(quotes)) % 2
+        ends.append(breaks + start)
+        separators.append(np.searchsorted(parts, breaks) + seen)
+        seen += len(parts)
     if not content.endswith(b"\n") or inside:  # the last line has no line end
         ends.append(np.array([len(content)]))
         separators.append(np.array([seen]))
@@ -62,15 +60,11 @@ def layout_of(content: bytes, separator: str) -> Layout:
     return Layout(starts, _before_returns(content, starts, all_ends), cells, plain, bool(inside))
 
 
-def _quotes_are_plain(
-    content: bytes, start: int, at: NDArray[np.int64], within: NDArray[np.int64], separator: str
-) -> bool:
+def _quotes_are_plain(content: bytes, opening: NDArray[np.int64], closing: NDArray[np.int64], separator: str) -> bool:
     """Whether opening quotes follow a separator or line end, and closing ones precede one (or are doubled)."""
     text = np.frombuffer(content, np.uint8)
     beside = np.zeros(256, dtype=bool)
     beside[[QUOTE, LINE_FEED, CARRIAGE_RETURN, ord(separator)]] = True
-    opening = at[within[at] == 1] + start
-    closing = at[within[at] == 0] + start
     before = text[opening[opening > 0] - 1]
     after = text[closing[closing < len(text) - 1] + 1]
     return bool(beside[before].all() and beside[after].all())

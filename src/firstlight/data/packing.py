@@ -35,9 +35,9 @@ MOST_LAYERS = 2
 _BLOCK = 2**20
 
 GZIP, BZIP2, XZ, ZSTD, ZIP = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
-# What only a zip that is a document of its own holds: a workbook of Excel, or of LibreOffice.
 # All that Python's zipfile raises over a file that is cut off, damaged or of a later version.
 ZIP_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
+# What only a zip that is a document of its own holds: a workbook of Excel, or of LibreOffice.
 _DOCUMENT_PARTS = ("[Content_Types].xml", "mimetype", "xl/workbook.bin", "xl/workbook.xml")
 
 
@@ -105,7 +105,7 @@ def _unpacked(source: Source, how: str, limit: int) -> bytes:
     except EOFError as error:
         raise Refused(f"{source.location} is cut off: the {how} file is not whole; fetch it again.") from error
     except (lzma.LZMAError, zstd.ZstdError, *ZIP_DAMAGE) as error:
-        raise Refused(f"{source.location} is a damaged {how} file: {error}.") from error
+        raise Refused(f"{source.location} is a damaged {how} file; fetch it again.") from error
 
 
 def _bounded(stream: io.BufferedIOBase | IO[bytes], limit: int, location: str) -> bytes:

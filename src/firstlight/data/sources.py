@@ -132,13 +132,15 @@ def _joined(location: str, tables: list[Table]) -> Table:
     """The tables of a pattern one below the other. Raises Refused where their columns differ."""
     import polars as pl
 
+    from firstlight.data.wording import brief
+
     first = tables[0]
     for other in tables[1:]:
         _check_columns(first, other)
     try:
         frame = pl.concat([table.frame.select(first.frame.columns) for table in tables], how="vertical_relaxed")
     except pl.exceptions.PolarsError as error:
-        raise Refused(f"{location}: the files hold other kinds of values in the same column: {error}.") from error
+        raise Refused(f"{location}: the files hold other kinds of values in a column: {brief(error)}.") from error
     readings = [table.reading for table in tables]
     alike = all(
         (reading.reader, reading.options) == (first.reading.reader, first.reading.options)

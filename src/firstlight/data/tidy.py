@@ -16,10 +16,12 @@ LONGEST_LABEL = 64
 
 def tidied(frame: pl.DataFrame, notes: list[str]) -> tuple[pl.DataFrame, bool]:
     """The frame with its cells in order, whether anything was changed; what it was is added to the notes."""
-    if hidden := _columns_where(frame, pl.col(pl.String).str.contains(f"[{HIDDEN}]").any()):
+    text = pl.col(pl.String).str
+    beyond_ascii = _columns_where(frame, text.len_bytes().sum() != text.len_chars().sum())  # far quicker to ask
+    if hidden := _columns_where(frame.select(beyond_ascii), text.contains(f"[{HIDDEN}]").any()):
         notes.append(f"hidden characters (no-break or zero-width blanks, say) stand in {listed(hidden)}")
-    short = pl.col(pl.String).str.len_chars().max() <= LONGEST_LABEL
-    if padded := _columns_where(frame, pl.col(pl.String).str.contains(r"^[ \t]|[ \t]$").any() & short):
+    sides = [text.starts_with(blank) | text.ends_with(blank) for blank in " \t"]
+    if padded := _columns_where(frame, (sides[0] | sides[1]).any() & (text.len_chars().max() <= LONGEST_LABEL)):
         notes.append(f"blanks around the cells of {listed(padded)} are taken off")
         frame = without_missing_words(frame.with_columns(pl.col(padded).str.strip_chars(" \t")))
     if frame.height > 1 and all(_is_constant(cells) for cells in frame.iter_columns()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 NAMES_SHOWN = 3
+LONGEST_REASON = 150
 
 
 def counted(count: int, noun: str) -> str:
@@ -30,3 +31,9 @@ def numbered(numbers: Sequence[int], noun: str) -> str:
     if len(numbers) > 2 * NAMES_SHOWN:
         return f"{len(numbers):,} {noun}s (the first: {numbers[0]:,})"
     return f"{noun}s {', '.join(f'{number:,}' for number in numbers[:-1])} and {numbers[-1]:,}"
+
+
+def brief(error: Exception) -> str:
+    """What an error of a library says, on one line, short, without a full stop."""
+    text = "".join(letter if letter.isprintable() else " " for letter in str(error))
+    return " ".join(text.split())[:LONGEST_REASON].rstrip(". ")

@@ -68,7 +68,7 @@ def _safe(text: str) -> str:
 
 def _constants(plan: Plan) -> list[str]:
     lines = [f"TARGET = {plan.target.column!r}"]
-    if plan.split.way == "chance" and plan.split.alike:
+    if plan.split.alike:
         lines += ["ALIKE = [  # rows that are equal in all of these columns stay together", *_wrapped(plan.split.alike)]
     for kind in plan.kinds:
         lines += kind.snippets.constants(plan.of_kind(kind)).splitlines()
@@ -90,8 +90,8 @@ def _body(predictor: Predictor, evaluation: Evaluation | None, folder: Path) -> 
         "# 1 Prepare: read the table, set the test rows aside, turn cells into numbers",
         *_reading(plan, folder),
         *_splitting(plan),
-        *_targets(plan),
         *(kind.snippets.learn for kind in plan.kinds if kind.snippets.learn),
+        *_targets(plan),
         *_mapping("encoded = ", [f'"{kind.block}": {kind.snippets.encode}' for kind in plan.kinds], ""),
         "inputs = rows_of(encoded, train)",
         "",
@@ -117,12 +117,12 @@ def _body(predictor: Predictor, evaluation: Evaluation | None, folder: Path) -> 
 
 
 def _reading(plan: Plan, folder: Path) -> list[str]:
-    lines = [f"rows = {_read(plan.source, folder, 'rows.parquet')}", "rows = rows.filter(pl.col(TARGET).is_not_null())"]
+    lines = [f"rows = {_read(plan.source, folder, 'rows.parquet')}", "rows = rows.filter(rows[TARGET].is_not_null())"]
     if plan.test_source:
         lines += [
             f"test_rows = {_read(plan.test_source, folder, 'test_rows.parquet')}",
-            "test_rows = test_rows.select(pl.col(name).cast(kind) for name, kind in rows.schema.items())",
-            "test_rows = test_rows.filter(pl.col(TARGET).is_not_null())",
+            "test_rows = pl.DataFrame([test_rows[name].cast(kind) for name, kind in rows.schema.items()])",
+            "test_rows = test_rows.filter(test_rows[TARGET].is_not_null())",
             "train, test = torch.arange(len(rows)), torch.arange(len(rows), len(rows) + len(test_rows))",
             "rows = pl.concat([rows, test_rows])",
         ]

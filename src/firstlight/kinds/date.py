@@ -65,7 +65,7 @@ def _for_people(form: str) -> str:
 
 def encode(rows: pl.DataFrame, columns: Mapping[str, DateSettings], learned: Learned) -> Tensor:
     """Cells to (rows, 5 x columns) float64: days since 1970, month, day, weekday, hour; gaps are NaN."""
-    readable = rows.with_columns(pl.col(name).cast(pl.String) for name in columns if not _readable(rows[name]))
+    readable = rows.with_columns(rows[name].cast(pl.String) for name in columns if not _readable(rows[name]))
     return date_values(readable, {name: settings.forms or FORMS for name, settings in columns.items()})
 
 

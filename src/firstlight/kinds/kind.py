@@ -16,6 +16,11 @@ def share(matches: pl.Series) -> float:
     return int(matches.sum()) / max(len(matches), 1)
 
 
+def has_words(cells: pl.Series) -> bool:
+    """Whether cells can be written as words; lists, records, bytes, lengths of time and objects cannot."""
+    return not (cells.dtype.is_nested() or isinstance(cells.dtype, pl.Binary | pl.Duration | pl.Object))
+
+
 class Settings(BaseModel, frozen=True, extra="forbid"):
     """What is decided about one column beyond its kind; it is written to plan.toml."""
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from firstlight.kinds.kind import Claim, Kind, Learned, Settings, Snippets, share
 from firstlight.plain.numbers import (
+    LARGEST,
     PiecewiseLinear,
     Scaled,
     number_values,
@@ -80,7 +81,7 @@ def read(cells: pl.Series, settings: NumberSettings) -> pl.Series:
 
 
 def encode(rows: pl.DataFrame, columns: Mapping[str, NumberSettings], learned: Learned) -> Tensor:
-    """Cells to (rows, columns) float64; gaps, infinities and what is no number are NaN."""
+    """Cells to (rows, columns) float64; gaps, endless numbers and what is no number are NaN."""
     return number_values(rows, {name: _reader(settings) for name, settings in columns.items()})
 
 
@@ -89,9 +90,9 @@ def _reader(settings: NumberSettings) -> Callable[[pl.Series], pl.Series]:
 
 
 def strays(cells: pl.Series, settings: NumberSettings) -> pl.Series:
-    """Cells that hold something, but no finite number."""
+    """Cells that hold something, but no number that can be reckoned with."""
     values = read(cells, settings)
-    return cells.is_not_null() & ~(values.is_finite().fill_null(False))
+    return cells.is_not_null() & ~((values.abs() < LARGEST).fill_null(False))
 
 
 def _constants(columns: Mapping[str, NumberSettings]) -> str:

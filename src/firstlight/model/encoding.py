@@ -65,8 +65,8 @@ def complete(rows: pl.DataFrame, plan: Plan) -> tuple[pl.DataFrame, tuple[str, .
     return rows.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in missing), notes
 
 
-def oddities(rows: pl.DataFrame, plan: Plan, encoders: Encoders) -> tuple[str, ...]:
-    """What rows hold that the training rows did not: unseen words, and cells that cannot be read. A note a column."""
+def strays_in(rows: pl.DataFrame, plan: Plan) -> tuple[str, ...]:
+    """A note on each column with cells that cannot be read as what the column is."""
     notes = []
     for kind in plan.kinds:
         for name, settings in plan.of_kind(kind).items():
@@ -74,9 +74,14 @@ def oddities(rows: pl.DataFrame, plan: Plan, encoders: Encoders) -> tuple[str, .
             if len(strays):
                 what = f"{_counted(len(strays), 'cell')} that {'is' if len(strays) == 1 else 'are'} no {kind.name}"
                 notes.append(f"{name}: {what} ({_examples(strays)}): taken as a gap")
-            if name in encoders.learned[kind.block]:
-                notes += _unseen(rows[name], encoders.learned[kind.block][name], name)
     return tuple(notes)
+
+
+def oddities(rows: pl.DataFrame, plan: Plan, encoders: Encoders) -> tuple[str, ...]:
+    """What rows hold that a model cannot use: cells that cannot be read, and words that it does not know."""
+    words_known = {name: known for kind in plan.kinds for name, known in encoders.learned[kind.block].items()}
+    unseen = [note for name, known in words_known.items() for note in _unseen(rows[name], known, name)]
+    return (*strays_in(rows, plan), *unseen)
 
 
 def _unseen(cells: pl.Series, known: Sequence[str], name: str) -> list[str]:
@@ -100,7 +105,7 @@ def _counted(number: int, noun: str) -> str:
 
 def _examples(cells: pl.Series) -> str:
     """The most frequent cells with their counts: Lyon 20, Nice 9, 3 more."""
-    counts = words(cells).value_counts(name="count").sort(["count", cells.name], descending=[True, False])
+    counts = words(cells).alias("word").value_counts(name="count").sort(["count", "word"], descending=[True, False])
     shown = [f"{row[0][:40]} {row[1]}" for row in counts.head(SHOWN).iter_rows()]
     more = [f"{len(counts) - SHOWN} more"] if len(counts) > SHOWN else []
     return ", ".join(shown + more)

@@ -14,8 +14,8 @@ def words(cells: pl.Series) -> pl.Series:
 
 def vocabulary(cells: pl.Series, most: int) -> list[str]:
     """The words of the training cells, the most frequent first, at most `most` of them; a gap is the empty word."""
-    counts = words(cells).value_counts(name="count")
-    return counts.sort(["count", cells.name], descending=[True, False])[cells.name].head(most).to_list()
+    counts = words(cells).alias("word").value_counts(name="count")
+    return counts.sort(["count", "word"], descending=[True, False])["word"].head(most).to_list()
 
 
 def category_codes(rows: pl.DataFrame, vocabularies: Mapping[str, Sequence[str]]) -> Tensor:

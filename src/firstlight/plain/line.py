@@ -47,7 +47,12 @@ def logistic(design: Tensor, classes: Tensor, outputs: int) -> tuple[Tensor, Ten
     weight = torch.zeros(outputs, design.shape[1], dtype=design.dtype, requires_grad=True)
     bias = torch.zeros(outputs, dtype=design.dtype, requires_grad=True)
     optimiser = torch.optim.LBFGS(
-        [weight, bias], max_iter=300, history_size=20, tolerance_grad=1e-6, line_search_fn="strong_wolfe"
+        [weight, bias],
+        max_iter=300,
+        history_size=20,
+        tolerance_grad=1e-9,
+        tolerance_change=1e-14,
+        line_search_fn="strong_wolfe",
     )
 
     def loss() -> Tensor:

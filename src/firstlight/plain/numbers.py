@@ -30,10 +30,13 @@ def numbers_in_dress(cells: pl.Series) -> pl.Series:
     )
 
 
+LARGEST = 1e150  # the squares of larger numbers are infinite
+
+
 def number_values(rows: pl.DataFrame, columns: Mapping[str, Callable[[pl.Series], pl.Series]]) -> Tensor:
-    """The number columns, each read by its function: (rows, columns) float64; gaps and infinities are NaN."""
+    """The number columns, each read by its function: (rows, columns) float64; gaps and endless numbers are NaN."""
     values = np.stack([read(rows[name]).to_numpy() for name, read in columns.items()], axis=1)
-    return torch.from_numpy(np.where(np.isfinite(values), values, np.nan))
+    return torch.from_numpy(np.where(np.abs(values) < LARGEST, values, np.nan))
 
 
 def centre_and_spread(values: Tensor) -> tuple[Tensor, Tensor]:
@@ -41,6 +44,7 @@ def centre_and_spread(values: Tensor) -> tuple[Tensor, Tensor]:
 
     Where half of the values are equal the spread is half of their range; where all are, it is 1.
     """
+    values = torch.where(values.isnan().all(dim=0), 0.0, values)  # a column of gaps alone
     least, low, centre, high, most = torch.from_numpy(np.nanquantile(values, [0, 0.25, 0.5, 0.75, 1], axis=0))
     spread = torch.where(high > low, high - low, most / 2 - least / 2)
     return centre, torch.where(spread > 0, spread, torch.ones_like(spread))
@@ -88,13 +92,16 @@ def piecewise_linear(values: Tensor, bins: int) -> PiecewiseLinear:
             edges = torch.from_numpy(np.nanquantile(cells, np.linspace(0, 1, bins + 1))).float().unique()
         left.append(edges[:-1])
         length.append(edges.diff())
-        column.append(torch.full((len(edges) - 1,), number))
+        column.append(torch.full_like(left[-1], number, dtype=torch.int64))
     gappy = torch.nonzero(values.isnan().any(dim=0)).flatten()
     return PiecewiseLinear(centre, spread, torch.cat(left), torch.cat(length), torch.cat(column), gappy)
 
 
 class Scaled(nn.Module):
-    """Numbers (rows, columns) to features (rows, width): standardised, a gap as the mean, and whether it is a gap."""
+    """Numbers (rows, columns) to features (rows, width): standardised, a gap as the mean, and whether it is a gap.
+
+    Nothing lies beyond a million deviations, so that one absurd number cannot make an answer infinite.
+    """
 
     def __init__(self, mean: Tensor, deviation: Tensor, gappy: Tensor) -> None:
         super().__init__()
@@ -105,7 +112,7 @@ class Scaled(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         gaps = values.isnan().index_select(1, self.gappy)
-        numbers = ((values - self.mean) / self.deviation).nan_to_num(nan=0.0)
+        numbers = ((values - self.mean) / self.deviation).clamp(-1e6, 1e6).nan_to_num(nan=0.0)
         return torch.cat([numbers, gaps.to(values.dtype)], dim=1)
 
 

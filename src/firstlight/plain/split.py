@@ -12,8 +12,8 @@ from torch import Tensor
 
 def kin_by_equality(rows: pl.DataFrame, columns: Sequence[str]) -> Tensor:
     """The same number for rows that are equal in all the columns, that of the first of them: (rows,) int64."""
-    numbered = rows.select(columns).with_row_index("number of the row")
-    first = numbered.select(pl.col("number of the row").min().over(columns)).to_series()
+    compared = pl.DataFrame({str(place): rows[name] for place, name in enumerate(columns)})  # names of our own
+    first = compared.with_row_index("row").select(pl.col("row").min().over(compared.columns)).to_series()
     return torch.from_numpy(first.cast(pl.Int64).to_numpy(writable=True))
 
 

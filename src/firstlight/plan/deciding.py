@@ -13,7 +13,7 @@ from firstlight.kinds.all_kinds import KINDS
 from firstlight.kinds.boolean import BOOLEAN
 from firstlight.kinds.category import LONG
 from firstlight.kinds.date import DATE
-from firstlight.kinds.kind import Claim, share
+from firstlight.kinds.kind import Claim, has_words, share
 from firstlight.kinds.number import NUMBER, NumberSettings
 from firstlight.plain.categories import words
 from firstlight.plain.dates import PARTS_OF_A_DATE
@@ -114,6 +114,8 @@ def split_reasons(split: Split) -> Mapping[str, str]:
 
 def decide_target(cells: pl.Series, name: str, task: Task | None) -> tuple[Target, str]:
     """What is predicted: classes or a number, and why; refuses a target that cannot be predicted."""
+    if not has_words(cells):
+        raise Refused(f"column {name!r} cannot be predicted: its cells ({cells.dtype}) are neither words nor numbers.")
     different = words(cells).n_unique()
     if different < 2:
         raise Refused(f"column {name!r} is the same in every row ({words(cells)[0]!r}); there is nothing to predict.")
@@ -171,19 +173,17 @@ def reason_to_leave_out(cells: pl.Series, target: pl.Series, aim: Target) -> str
     known = cells.drop_nulls()
     if len(known) == 0:
         return "empty: every training cell is a gap"
-    if cells.dtype.is_nested():
-        return "its cells are lists or records"
+    if not has_words(cells):
+        return f"its cells ({cells.dtype}) are of no kind that is read"
     if known.n_unique() == 1 and len(known) == len(cells):
         return f"constant: always {str(known[0])[:40]!r}"
     if reason := copy_of_target(cells, target, aim):
         return reason
-    if reason := _identifier(known, len(cells)):
-        return reason
     if not _claims(cells):
-        if cells.dtype == pl.String and share(known.str.count_matches(" ") + 1 >= LONG) > 0.2:
+        if cells.dtype == pl.String:
             return "free text: its cells are sentences, which are not read yet"
         return f"its cells ({cells.dtype}) are of no kind that is read"
-    return ""
+    return _identifier(known, len(cells))
 
 
 def _identifier(known: pl.Series, rows: int) -> str:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from firstlight.kinds.date import DATE, FORMS
+from firstlight.kinds.kind import has_words
 from firstlight.kinds.number import NUMBER
 from firstlight.plain.dates import days_since_1970, moments
 from firstlight.plain.numbers import typed_numbers
@@ -42,7 +43,7 @@ def choose_split(
         return Split(way="time", share=share, column=time, forms=_forms(rows[time], time), seed=seed)
     if group is not None:
         return Split(way="group", share=share, column=group, seed=seed)
-    even = rows[target].n_unique() * 5 <= len(rows)  # a target that repeats five times or more has classes
+    even = has_words(rows[target]) and rows[target].n_unique() * 5 <= len(rows)  # repeated five times: it has classes
     way: Literal["chance", "none"] = "chance" if share else "none"
     return Split(way=way, share=share, even=even, alike=_compared(rows, target), seed=seed)
 
@@ -70,7 +71,7 @@ def _compared(rows: pl.DataFrame, target: str) -> tuple[str, ...]:
     compared = [name for name in plain if name not in numbering]
     if len(compared) < 2:
         compared = plain
-    return tuple(compared) if rows.select(compared).n_unique() >= len(rows) / 2 else ()
+    return tuple(compared) if rows[compared].n_unique() >= len(rows) / 2 else ()
 
 
 def apply_split(rows: pl.DataFrame, target: str, split: Split, test_rows: int) -> Parts:

@@ -39,9 +39,10 @@ from firstlight.report.drawing import (
     two_spreads,
 )
 from firstlight.report.page import Figure, Grid
-from firstlight.report.theme import INK, MAIN, PALE, PAPER, SOFT
+from firstlight.report.theme import INK, MAIN, OTHER, PALE, PAPER, SOFT
 from firstlight.report.wording import (
     aligned,
+    counted,
     far_values_said,
     gaps_said,
     number,
@@ -55,17 +56,19 @@ from firstlight.report.wording import (
 MOST_CLASSES = 12  # a confusion matrix beyond this shows its commonest mix-ups instead
 MOST_SPANS = 72  # bars of a calendar
 MOST_POINTS = 600  # of a cloud; more are thinned
+MOST_LARGE_POINTS = 150
 MOST_WHISKERS = 120  # of a cloud; more would hide the points
 
 
 # Step 1, prepare: what the columns hold, and how they were split
 
 
-def numbers(column: str, values: ArrayLike, gaps: int = 0) -> Figure:
+def numbers(column: str, values: ArrayLike, gaps: int = 0, title: str | None = None) -> Figure:
     """The histogram of one column of numbers.
 
     values: (rows,) without the gaps; infinite ones are left out.
     gaps:   how many rows have none.
+    title:  of the lying axis; the column's name where it is None.
     """
     kept = finite(values)
     question = f"Which values does {column} take?"
@@ -80,35 +83,44 @@ def numbers(column: str, values: ArrayLike, gaps: int = 0) -> Figure:
         far_values_said(len(kept) - int(counts.sum())),
         gaps_said(gaps),
     )
-    chart = standing_bars(binned(edges, {"rows": counts}), column, "rows")
+    chart = standing_bars(binned(edges, {"rows": counts}), column if title is None else title, "rows")
     return Figure(question, chart, caption, table_of_bins(question, edges, {"rows": counts}))
 
 
-def categories(column: str, counts: Mapping[str, int], gaps: int = 0) -> Figure:
+def categories(column: str, counts: Mapping[str, int], gaps: int = 0, most: int = MOST_BARS) -> Figure:
     """How many rows hold each category, the commonest first.
 
     counts: rows of each category.
     gaps:   how many rows have none.
+    most:   bars that are drawn; the rarer categories share the last one.
     """
     total = sum(counts.values())
-    common = commonest(counts)
-    first = next(iter(common), "nothing")
+    common = commonest(counts, most)
+    first, *_, last = [*common, "nothing"]
+    rest = len(counts) - len(common) + 1  # that share the last bar
+    # Where nearly all rows are among the rarer values, their bar would dwarf all others.
+    dwarfs = rest > 1 and common[last] > common[first]
+    shared = f"The {number(rest)} that are not drawn share {counted(common.pop(last), 'row')}." if dwarfs else ""
     caption = sentences(
-        f"{number(len(counts))} different values in {number(total)} rows; the commonest is {first} "
+        f"{counted(len(counts), 'different value')} in {counted(total, 'row')}; the commonest is {first} "
         f"({percent(common.get(first, 0), total)}).",
+        shared,
         gaps_said(gaps),
     )
     return bars_of_counts(f"Which values does {column} take?", common, caption)
 
 
-def dates(column: str, days: Sequence[date], gaps: int = 0) -> Figure:
+def dates(
+    column: str, days: Sequence[date] | NDArray[np.datetime64], gaps: int = 0, title: str | None = None
+) -> Figure:
     """How many rows fall into each hour, day, month or year, whichever is the finest that stays readable.
 
-    days: dates or datetimes without time zone, in any order, without the gaps.
-    gaps: how many rows have none.
+    days:  dates or datetimes without time zone, in any order, without the gaps.
+    gaps:  how many rows have none.
+    title: of the lying axis; the column's name where it is None.
     """
     question = f"When does {column} fall?"
-    if not days:
+    if not len(days):
         return bars_of_counts(question, {"gaps": gaps}, f"{column} holds no dates.")
     moments = np.asarray(days, dtype="datetime64[m]")
     name, unit = next(
@@ -126,7 +138,7 @@ def dates(column: str, days: Sequence[date], gaps: int = 0) -> Figure:
         }
         for start, count in zip(starts, counts, strict=True)
     ]
-    x = alt.X("from:T", title=column, scale=alt.Scale(type="utc"), axis=alt.Axis(labelOverlap=True))
+    x = alt.X("from:T", title=column if title is None else title, scale=alt.Scale(type="utc"), axis=alt.Axis(labelOverlap=True))
     chart = standing(chart_of(rows)).encode(
         x=x,
         x2="to:T",
@@ -134,7 +146,7 @@ def dates(column: str, days: Sequence[date], gaps: int = 0) -> Figure:
         tooltip=[alt.Tooltip("when:N", title=name), alt.Tooltip("rows:Q", format=",")],
     )
     caption = sentences(
-        f"{number(len(days))} rows from {moments.min().astype('datetime64[D]')} to "
+        f"{counted(len(days), 'row')} from {moments.min().astype('datetime64[D]')} to "
         f"{moments.max().astype('datetime64[D]')}, one bar a {name}.",
         gaps_said(gaps),
     )
@@ -255,8 +267,8 @@ def learning_curves(train: Sequence[float], held_out: Sequence[float], best: int
         .encode(x=x, y=y, tooltip=["epoch:Q", alt.Tooltip("loss:Q", format=".4g")]),
     ]
     caption = sentences(
-        f"Over {number(len(train))} epochs the {loss} on {where} went from {number(judge[0])} to {number(judge[-1])};",
-        f"epoch {best} was kept, with {number(judge[best - 1])}.",
+        f"Over {counted(len(train), 'epoch')} the {loss} on {where} went from {number(judge[0], 3)} to {number(judge[-1], 3)};",
+        f"epoch {best} was kept, with {number(judge[best - 1], 3)}.",
         "A held-out line that rises while the other falls is learning by heart." if held_out else "",
         "The upright axis is logarithmic." if steep else "",
     )
@@ -268,8 +280,8 @@ def weights(name: str, born: ArrayLike, fitted: ArrayLike) -> Figure:
     before, after = finite(born), finite(fitted)
     question = f"How did fitting change {name}?"
     caption = (
-        f"{number(len(after))} numbers. Their spread (standard deviation) was {number(_spread(before))} at "
-        f"birth and is {number(_spread(after))} now."
+        f"{number(len(after))} numbers. Their spread (standard deviation) was {number(_spread(before), 3)} at "
+        f"birth and is {number(_spread(after), 3)} now."
     )
     return two_spreads(question, "value", ("fitted", after), ("born, random", before), caption)
 
@@ -330,8 +342,8 @@ def scores(measure: str, contenders: Sequence[Scored], unit: str = "", higher_is
     unit:    "%" or the target's, or "" for none.
     """
     names = [one.name for one in contenders]
-    values = aligned([one.value for one in contenders])
-    lows, highs = aligned([one.low for one in contenders]), aligned([one.high for one in contenders])
+    of_each = ([one.value for one in contenders], [one.low for one in contenders], [one.high for one in contenders])
+    values, lows, highs = ([f"{end:.1f}" for end in ends] if unit == "%" else aligned(ends, 3) for ends in of_each)
     rows: Records = [
         {
             "name": one.name,
@@ -380,7 +392,7 @@ def scores(measure: str, contenders: Sequence[Scored], unit: str = "", higher_is
     )
     question = "How good is it, beside simpler answers?"
     table = tuple(zip(names, values, lows, highs, strict=True))
-    caption = "; ".join(f"{name} {value}{with_space(unit)} ({low} to {high})" for name, value, low, high in table)
+    caption = ", ".join(f"{name} {value}{with_space(unit)}" for name, value in zip(names, values, strict=True))
     caption += ". The line through each dot is its 95 % interval; the filled dot is the model that was kept."
     chart = layered(whiskers, dots, *words).properties(height=alt.Step(46))
     return Figure(
@@ -412,7 +424,14 @@ def confusion(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Figure:
         most = {f"{truth} called {answer}": count for count, truth, answer in mixed[:MOST_BARS]}
         return bars_of_counts(question, most, f"{caption} Shown are the commonest mix-ups.")
     rows: Records = [
-        {"truth": truth, "answer": answer, "rows": count, "share": count / max(sum(row), 1)}
+        {
+            "truth": truth,
+            "answer": answer,
+            "rows": count,
+            "share": count / max(sum(row), 1),
+            "shade": 0.15 + 0.85 * count / max(sum(row), 1) if count else 0.04,
+            "right": "yes" if truth == answer else "no",
+        }
         for truth, row in zip(labels, counts, strict=True)
         for answer, count in zip(labels, row, strict=True)
     ]
@@ -430,11 +449,12 @@ def confusion(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Figure:
         ],
     )
     cells = base.mark_rect(stroke=PAPER, strokeWidth=2).encode(
-        opacity=alt.Opacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0.07, 1]), legend=None)
+        opacity=alt.Opacity("shade:Q", scale=None, legend=None),
+        color=alt.when(alt.datum.right == "yes").then(alt.value(MAIN)).otherwise(alt.value(OTHER)),
     )
     words = base.mark_text(fontSize=13).encode(
         text=alt.Text("rows:Q", format=","),
-        color=alt.when(alt.datum.share > 0.7)
+        color=alt.when(alt.datum.shade > 0.7)
         .then(alt.value(PAPER))
         .when(alt.datum.rows > 0)
         .then(alt.value(INK))
@@ -477,7 +497,7 @@ def predictions(target: str, truth: ArrayLike, predicted: ArrayLike, low: ArrayL
     )
     points = (
         chart_of(_records(shown))
-        .mark_circle(size=26, opacity=0.6)
+        .mark_circle(size=26 if len(shown) > MOST_LARGE_POINTS else 50, opacity=0.6)
         .encode(x=x, y=alt.Y("said:Q", title=title, scale=scale), tooltip=tooltip)
     )
     chart = layered(whiskers, diagonal(ends), points).properties(height=400)
@@ -508,9 +528,8 @@ def residuals(target: str, errors: ArrayLike) -> Figure:
     lean = "too high" if middle > 0 else "too low"
     question = "By how much does it err, and which way?"
     caption = sentences(
-        f"Half of the answers are off by less than {_median(np.abs(kept))}. "
-        f"The median error is {number(middle)}"
-        f"{f', that is {lean}' if middle else ''}.",
+        f"Half of the answers are off by less than {number(float(np.median(np.abs(kept))), 3) if len(kept) else 'nothing'}.",
+        f"The median error is {number(middle, 3)}{f', that is {lean}' if middle else ''}.",
         far_values_said(len(kept) - int(counts.sum())),
     )
     return Figure(question, chart, caption, table_of_bins(question, edges, {"rows": counts}))
@@ -550,16 +569,18 @@ def reliability(promises: Sequence[Promise]) -> Figure:
     return Figure(question, chart, caption, _table_of_promises(question, promises, "sure", "right"))
 
 
-def coverage(promises: Sequence[Promise]) -> Figure:
-    """How often the truth lay between low and high, beside how often it was meant to."""
+def coverage(promised: float, parts: Mapping[str, Promise]) -> Figure:
+    """How often the truth lay between low and high, beside how often it was meant to: 0 to 1.
+
+    parts: what was kept, of all rows and of some of them.
+    """
     rows: Records = [
-        {**row, "promised": f"{100 * promise.said:.3g} % promised"}
-        for row, promise in zip(_records_of(promises), promises, strict=True)
+        {"part": name, **row} for name, row in zip(parts, _records_of(tuple(parts.values())), strict=True)
     ]
     base = chart_of(rows).encode(
-        y=alt.Y("promised:N", title=None, sort=None), tooltip=_tooltip_of_promises("promised", "kept")
+        y=alt.Y("part:N", title=None, sort=list(parts)), tooltip=_tooltip_of_promises("promised", "kept")
     )
-    least = min((promise.low for promise in promises), default=0.0)
+    least = min((part.low for part in parts.values()), default=0.0)
     x = alt.X(
         "low:Q",
         title="share of test rows within low to high",
@@ -567,18 +588,21 @@ def coverage(promises: Sequence[Promise]) -> Figure:
         scale=alt.Scale(domain=[max(0.0, np.floor(10 * least - 0.5) / 10), 1]),
     )
     whiskers = base.mark_rule(strokeWidth=2).encode(x=x, x2="high:Q")
-    dots = named(base.mark_circle(size=130, opacity=1).encode(x="kept:Q"), "kept", MAIN, "circle", above=10)
+    dots = named(base.mark_circle(size=130, opacity=1).encode(x="kept:Q"), "held the truth", MAIN, "circle", above=10)
     ticks = named(base.mark_tick(thickness=3, height=24).encode(x="said:Q"), "promised", INK, UPRIGHT, above=10)
-    question = "Do its intervals keep their word?"
-    caption = "; ".join(
-        f"of the {100 * promise.said:.3g} % intervals {100 * promise.kept:.1f} % held the truth" for promise in promises
-    )
+    question = "Do its ranges keep their word?"
+    (name, all_rows), *_ = parts.items()
     chart = layered(whiskers, ticks, dots).properties(height=alt.Step(36))
+    table = tuple(
+        (name, *(f"{100 * share:.1f} %" for share in (part.kept, part.low, part.high)), number(part.rows))
+        for name, part in parts.items()
+    )
     return Figure(
         question,
         chart,
-        f"{caption[:1].upper()}{caption[1:]}. The line through each dot is its 95 % interval.",
-        _table_of_promises(question, promises, "promised", "kept"),
+        f"Each answer comes with a range, low to high, that is meant to hold the truth in {100 * promised:.3g} of 100 "
+        f"rows. Over {name} {100 * all_rows.kept:.1f} % did. The line through each dot is its 95 % interval.",
+        Grid(question, ("", "held the truth", "at least", "at most", "rows"), table, ""),
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from firstlight.report.page import Figure, Grid
 from firstlight.report.theme import INK, MAIN, OTHER, PALE, PAPER
-from firstlight.report.wording import aligned, number
+from firstlight.report.wording import aligned, number, percent
 
 Floats: TypeAlias = NDArray[np.float64]
 Records: TypeAlias = list[dict[str, str | float]]
@@ -80,12 +80,12 @@ def decades(low: float, high: float) -> list[float]:
     ]
 
 
-def commonest(counts: Mapping[str, int]) -> dict[str, int]:
+def commonest(counts: Mapping[str, int], most: int = MOST_BARS) -> dict[str, int]:
     """The commonest first, by name where equal; the rest under one name where there are too many."""
     order = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    if len(order) <= MOST_BARS:
+    if len(order) <= most:
         return dict(order)
-    first, rest = order[: MOST_BARS - 1], order[MOST_BARS - 1 :]
+    first, rest = order[: most - 1], order[most - 1 :]
     return {**dict(first), f"{number(len(rest))} others": sum(count for _, count in rest)}
 
 
@@ -146,6 +146,22 @@ def bars_of_counts(question: str, counts: Mapping[str, int], caption: str) -> Fi
         caption,
         Grid(question, ("value", "rows"), tuple((name, number(count)) for name, count in counts.items()), ""),
     )
+
+
+def bars_of_shares(question: str, shares: Mapping[str, float], title: str, caption: str) -> Figure:
+    """Lying bars in the order given, each a share of 1 with its percentage at its end."""
+    rows: Records = [
+        {"name": name, "share": seven_digits(share), "words": percent(share, 1)} for name, share in shares.items()
+    ]
+    most = max([*shares.values(), 0.01])
+    base = chart_of(rows).encode(
+        x=alt.X("share:Q", title=title, axis=alt.Axis(format="~%", tickCount=5), scale=alt.Scale(domain=[0, most * 1.15], nice=False)),
+        y=alt.Y("name:N", title=None, sort=list(shares)),
+        tooltip=[alt.Tooltip("name:N", title="column"), alt.Tooltip("words:N", title=title)],
+    )
+    chart = layered(base.mark_bar(height=16), base.mark_text(align="left", dx=6).encode(text="words:N"))
+    table = tuple((name, percent(share, 1)) for name, share in shares.items())
+    return Figure(question, chart, caption, Grid(question, ("column", "share"), table, ""))
 
 
 def binned(edges: Floats, columns: Mapping[str, NDArray[np.int64] | Floats]) -> Records:

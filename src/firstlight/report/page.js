@@ -4,11 +4,9 @@
   // Words are measured before they are drawn, so the charts are told the font itself, not a CSS variable.
   theme.font = getComputedStyle(document.body).fontFamily;
   const column = document.getElementById("main");
-  theme.axis.labelLimit = column.clientWidth < 500 ? 120 : 220;
   const options = {
     mode: "vega-lite", renderer: "svg", actions: false, defaultStyle: false, tooltip: {disableDefaultStyle: true},
     ast: true,  // expressions are interpreted: the page's policy forbids making code from text
-    config: theme,
     formatLocale: {decimal: ".", thousands: "\u202f", grouping: [3], currency: ["", ""], percent: "\u202f%"},  // 1 152 048
   };
 
@@ -23,7 +21,9 @@
     const fit = (drawing) => ({...drawing, autosize: {type: "fit-x", contains: "padding"}});
     const inner = place.appendChild(document.createElement("div"));
     inner.ariaHidden = "true";  // the place itself has the role of a picture, and the words for it
-    const {view} = await vegaEmbed(inner, chart, fitted ? {...options, patch: fit} : options);
+    const labelLimit = widthOf(place) < 500 ? 120 : 220;
+    const config = {...theme, axis: {...theme.axis, labelLimit}};
+    const {view} = await vegaEmbed(inner, chart, fitted ? {...options, config, patch: fit} : {...options, config});
     place.dataset.drawn = "yes";
     if (!fitted) return;
     let width = chart.width;

@@ -39,6 +39,7 @@ class Grid:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]  # as many cells a row as there are columns
     caption: str  # what to make of it; "" for nothing
+    marked: int | None = None  # the row that stands out, counted from 0
 
     def __post_init__(self) -> None:
         for number, row in enumerate(self.rows):
@@ -61,6 +62,23 @@ class Prose:
     """Paragraphs, parted by blank lines. The first of a page's lead is set in large type: the verdict."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class Points:
+    """A few sentences under one heading, each a point of its own."""
+
+    title: str
+    points: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """Small charts side by side, which answer one question together; each is headed by its own, shorter one."""
+
+    question: str  # a sentence, the heading of all
+    figures: tuple[Figure, ...]
+    caption: str
 
 
 @dataclass(frozen=True)
@@ -88,7 +106,7 @@ class Chapter:
     blocks: tuple[Block, ...]
 
 
-Block: TypeAlias = Figure | Grid | Prose | Script | Folded
+Block: TypeAlias = Figure | Gallery | Grid | Prose | Points | Script | Folded
 
 
 def render(title: str, lead: tuple[Block, ...], chapters: tuple[Chapter, ...]) -> str:
@@ -135,6 +153,8 @@ def _template() -> Template:
     environment.tests |= {
         "figure": lambda block: isinstance(block, Figure),
         "grid": lambda block: isinstance(block, Grid),
+        "gallery": lambda block: isinstance(block, Gallery),
+        "points": lambda block: isinstance(block, Points),
         "prose": lambda block: isinstance(block, Prose),
         "script": lambda block: isinstance(block, Script),
         "folded": lambda block: isinstance(block, Folded),
@@ -149,7 +169,7 @@ def _text_of(name: str) -> str:
 
 def _specification(figure: Figure) -> Markup:
     """The chart as JSON that may stand in a <script> element."""
-    chart: dict[str, object] = figure.chart.to_dict()
+    chart: dict[str, object] = figure.chart.to_dict(validate=False)  # the tests draw every chart; checking costs half of the time
     # Altair's default size gives way to the page's; what the chart's author set stays.
     config = _mapping(chart.pop("config", None))
     view = dict(_mapping(config.get("view")))
@@ -194,8 +214,8 @@ def _close(text: str) -> str:
     return re.sub(r"(?<=\d) %", "\u00a0%", text)
 
 
-# 98.6 %   −0.021   1 152 048   92.2 – 99.7   3/4   1e-05
-_NUMBER = re.compile(r"[-−+±≥≤<>~]?\s?\d[\d\s.,/–]*(e[-+−]?\d+)?\s?(%|ms|s|h|min)?", re.IGNORECASE)
+# 98.6 %   −0.021   1 152 048   92.2 – 99.7   3/4   1e-05   12 kB
+_NUMBER = re.compile(r"[-−+±≥≤<>~]?\s?\d[\d\s.,/–−]*(e[-+−]?\d+)?\s?(%|ms|s|h|min|kB|MB)?", re.IGNORECASE)
 
 
 def _numeric(column: Sequence[str]) -> bool:

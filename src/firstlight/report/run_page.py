@@ -1,2 +1,133 @@
-def run_page(run, rows):
-    return ""
+"""The report of a run: the verdict and what to beware of, then the six steps as chapters.
+
+In: a run, its rows, the script that fits it again. Out: one html file that holds everything, for people.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from firstlight.evaluate.wording import headline
+from firstlight.model.building import parameters_of
+from firstlight.report.evaluating import evaluate_chapter
+from firstlight.report.learning import build_chapter, fit_chapter
+from firstlight.report.page import Block, Chapter, Folded, Grid, Points, Prose, Script, render
+from firstlight.report.preparing import prepare_chapter
+from firstlight.report.story import Story, source_name
+from firstlight.report.wording import bytes_of, counted, number, spaced
+from firstlight.store.folder import LOG, METRICS, PLAN, ROWS, SCRIPT, TEST_ROWS
+from firstlight.store.model_file import EXAMPLES, FILE_NAME
+from firstlight.store.run import Rows, Run
+
+MOST_POINTS = 6  # what to beware of that stands open; the rest folds
+
+FILES = {
+    FILE_NAME: "the model: weights, plan, scores; all that predicting needs",
+    PLAN: "each decision with its reason; edit it and fit again with --plan",
+    SCRIPT: "all of this as plain PyTorch",
+    METRICS: "verdict and scores, for programs",
+    LOG: "the losses of each epoch",
+    ROWS: "the rows, because their source cannot be read again",
+    TEST_ROWS: "the test rows, because their source cannot be read again",
+}
+
+
+def run_page(run: Run, rows: Rows, script: str) -> str:
+    """One self-contained html file.
+
+    script: the source of the script that fits the model again.
+    """
+    story = Story(run, rows, script)
+    chapters = (prepare_chapter, build_chapter, fit_chapter, evaluate_chapter, _save_chapter, _together_chapter)
+    title = f"{story.target}, predicted from {source_name(story.plan.source)}"
+    return render(title, _lead(story), tuple(tell(story) for tell in chapters))
+
+
+def _lead(story: Story) -> tuple[Block, ...]:
+    verdict = Prose(spaced(story.run.verdict.replace("\n", "\n\n")))
+    return verdict, *_headline(story), *_beware(story)
+
+
+def _headline(story: Story) -> tuple[Grid, ...]:
+    evaluation = story.run.evaluation
+    if evaluation is None:
+        return ()
+    table = headline(evaluation)
+    rows = tuple((f"{row.name} (kept)" if row.kept else row.name, *map(spaced, row.cells)) for row in table.rows)
+    kept = next(place for place, row in enumerate(table.rows) if row.kept)
+    head = f"on {counted(evaluation.rows, 'test row')}"
+    return (Grid("", (head, *table.columns), rows, "", marked=kept),)
+
+
+def _beware(story: Story) -> tuple[Block, ...]:
+    points = [_sentence(point) for point in (*story.plan.beware, *story.run.notes)]
+    if not points:
+        return ()
+    blocks: list[Block] = [Points("What to beware of", tuple(points[:MOST_POINTS]))]
+    if rest := points[MOST_POINTS:]:
+        blocks.append(Folded(f"{number(len(rest))} more", (Points("", tuple(rest)),)))
+    return tuple(blocks)
+
+
+def _sentence(text: str) -> str:
+    text = spaced(text)
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def _save_chapter(story: Story) -> Chapter:
+    place = _place(story)
+    lead = (
+        "The model is one .safetensors file: numbers and text, nothing that could run. After saving, it was loaded again "
+        f"and gave the same answers to the {EXAMPLES} training rows that the file keeps as examples."
+    )
+    predictor = story.run.predictor
+    inside = (
+        ("network", f"{counted(parameters_of(predictor.network), 'parameter')}, and how its columns become features"),
+        ("straight line", f"{counted(parameters_of(predictor.line), 'parameter')}, and how its columns become features"),
+        ("words", "the categories of each column and the labels of the target, as the training rows have them"),
+        ("plan", "the same as plan.toml"),
+        ("scores", "the verdict's numbers, with their intervals" if story.run.evaluation else "none: it was not tested"),
+        ("examples", f"{EXAMPLES} training rows with their answers: whoever gets the file can read them"),
+    )
+    python = (
+        f"import firstlight as fl\n\nrun = fl.load({place!r})\n"
+        'predictions = run.predict("new_rows.csv")\nrun.model  # an nn.Module\n'
+    )
+    blocks = (
+        *_files(story),
+        Folded("What lies in the model file", (Grid("", ("part", "what it is"), inside, ""),)),
+        Script("Predict from the terminal", f"firstlight predict {_quoted(place)} new_rows.csv -o predictions.csv\n"),
+        Script("Predict from Python", python),
+    )
+    return Chapter("5 Save and load", lead, blocks)
+
+
+def _place(story: Story) -> str:
+    """Where the model file lies, as the person named the folder."""
+    return (story.run.folder / FILE_NAME).as_posix() if story.run.folder else FILE_NAME
+
+
+def _quoted(path: str) -> str:
+    return f"'{path}'" if " " in path else path
+
+
+def _files(story: Story) -> tuple[Grid, ...]:
+    folder = story.run.folder
+    if folder is None:
+        return ()
+    rows = tuple((name, what, bytes_of(size)) for name, what in FILES.items() if (size := _size(folder / name)))
+    return (Grid("What lies in the run folder?", ("file", "what it is", "size"), rows, ""),)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _together_chapter(story: Story) -> Chapter:
+    lead = (
+        f"All six steps in {counted(story.script.count(chr(10)), 'line')} of plain PyTorch. The script needs torch, numpy "
+        "and polars, not firstlight; it fits the model again and checks that it is the same."
+    )
+    seconds = story.run.seconds
+    took = () if seconds is None else (Prose(f"The whole run took {number(round(seconds, 1))} seconds."),)
+    return Chapter("6 Together", lead, (*took, Script(SCRIPT, story.script)))

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
+from itertools import chain, count
+
+from firstlight.evaluate.wording import named
 
 
-def number(value: float) -> str:
-    """Four digits that matter, thousands parted by a narrow space: 1 152 048, 44.45, −0.0213."""
+def number(value: float, digits: int = 4) -> str:
+    """The first few digits, thousands parted by a narrow space: 1 152 048, 44.45, −0.0213."""
     if not math.isfinite(value):
         return "–"
-    return _typeset(f"{value:,.0f}" if abs(value) >= 1000 else f"{value + 0.0:.4g}")  # + 0.0: no minus zero
+    return _typeset(f"{value:,.0f}" if abs(value) >= 1000 else f"{value + 0.0:.{digits}g}")  # + 0.0: no minus zero
 
 
-def aligned(values: Sequence[float]) -> tuple[str, ...]:
-    """Numbers of one column with equally many decimals: four digits of the largest, no idle zeros."""
+def aligned(values: Sequence[float], digits: int = 4) -> tuple[str, ...]:
+    """Numbers of one column with equally many decimals: the first digits of the largest, no idle zeros."""
     largest = max((abs(value) for value in values), default=0.0)
     if not 1e-4 <= largest < 1e15 or not all(map(math.isfinite, values)):
         return tuple(map(number, values))
-    decimals = max(0, 3 - math.floor(math.log10(largest)))
+    decimals = max(0, digits - 1 - math.floor(math.log10(largest)))
     texts = [f"{value:,.{decimals}f}" for value in values]
     while "." in texts[0] and all(text.endswith(("0", ".")) for text in texts):
         texts = [text[:-1] for text in texts]
@@ -29,9 +33,35 @@ def _typeset(text: str) -> str:
     return text.replace(",", "\u202f").replace("-", "−")
 
 
-def times(count: int) -> str:
+def spaced(text: str) -> str:
+    """Numbers written for a terminal as a page has them: thousands parted by a narrow blank, a true minus."""
+    return re.sub(r"(?<=\d) (?=\d{3}(?!\d))", "\u202f", re.sub(r"(?<![\w.])-(?=\d)", "−", text))
+
+
+def told_apart(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of strangers, each as short as a chart can show and no two alike."""
+    shown: dict[str, None] = {}
+    for name in names:
+        short = named(name) or "(empty)"
+        endings = (f" ({place})" for place in count(2))
+        shown[next(each for each in chain([short], map(short.__add__, endings)) if each not in shown)] = None
+    return tuple(shown)
+
+
+def counted(many: int, noun: str) -> str:
+    """ "1 row", "1 152 rows", "2 categories"."""
+    several = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{number(many)} {noun if many == 1 else several}"
+
+
+def bytes_of(size: int) -> str:
+    """ "12 kB", "4.6 MB"."""
+    return f"{max(1, round(size / 1000))} kB" if size < 999_500 else f"{size / 1_000_000:.1f} MB"
+
+
+def times(many: int) -> str:
     """ "once", "2 times"."""
-    return "once" if count == 1 else f"{number(count)} times"
+    return "once" if many == 1 else f"{number(many)} times"
 
 
 def three_decimals(value: float) -> str:

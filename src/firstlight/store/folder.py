@@ -49,6 +49,8 @@ def claimed(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.unlink(missing_ok=True)
+        if not any(folder.iterdir()):  # the fit was refused before it wrote anything
+            folder.rmdir()
 
 
 def _refuse_a_living_owner(lock: Path, folder: Path) -> None:

@@ -1,0 +1,44 @@
+"""`firstlight check`: what would be read, and what to look at before a fit."""
+
+from __future__ import annotations
+
+from firstlight.cli.paper import Paper, console, counted
+from firstlight.evaluate.wording import named, whole
+from firstlight.looking import Check, ColumnSeen, check
+from firstlight.plan.plan import Task
+from firstlight.workflow import shown
+
+
+def run_check(source: str, target: str | None, task: Task | None, sheet: str | None) -> None:
+    """Looks, and prints what was found."""
+    found = check(source, target, task=task, sheet=sheet)
+    paper = Paper(console(), gutter=0)
+    frame = found.table.frame
+    size = f"{whole(frame.height)} rows, {whole(frame.width)} columns, {found.table.reading.summary}"
+    paper.say(f"{shown(found.table)}: {size}")
+    _indented(paper, _lines(found, target), dim=1)
+    if found.remarks:
+        paper.blank()
+        paper.say("Look at these", style="bold")
+        _indented(paper, [(remark.about and named(remark.about), remark.text) for remark in found.remarks])
+    if target is None:
+        paper.blank()
+        paper.say(
+            f"With --target COLUMN it also looks for columns that know too much. Then: firstlight fit {source} ..."
+        )
+
+
+def _lines(found: Check, target: str | None) -> list[tuple[str, ...]]:
+    aim = [(named(target), "target", found.target)] if target is not None and found.target else []
+    return [*aim, *((named(column.name), column.kind, _contents(column)) for column in found.columns)]
+
+
+def _contents(column: ColumnSeen) -> str:
+    if column.gaps is None:
+        return column.text
+    gaps = counted(column.gaps, "gap") if column.gaps else "no gaps"
+    return f"{column.text}; {gaps}" if column.text else gaps
+
+
+def _indented(paper: Paper, rows: list[tuple[str, ...]], dim: int | None = None) -> None:
+    Paper(paper.console, gutter=2).rows(rows, dim=dim)

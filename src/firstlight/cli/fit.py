@@ -1,0 +1,111 @@
+"""`firstlight fit` and `firstlight plan`: the six steps as they happen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from firstlight.cli.at_once import refuse_missing_file, refuse_wrong_columns, refuse_wrong_source
+from firstlight.refusal import Refused
+
+if TYPE_CHECKING:
+    from firstlight.using import Request
+    from firstlight.workflow import Event
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was typed after `firstlight fit` or `firstlight plan`."""
+
+    source: str | None
+    target: str | None
+    task: Literal["classification", "regression"] | None
+    test: str
+    by_time: str | None
+    group: str | None
+    time: str | None
+    sheet: str | None
+    seed: int
+    plan: Path | None
+    out: Path | None
+
+
+def run_fit(asked: Asked) -> None:
+    """Fits, and tells each step as it happens."""
+    request = _request(asked)
+    from firstlight.cli.fit_told import Teller
+    from firstlight.cli.paper import Paper, console
+    from firstlight.workflow import fit_steps
+
+    events = fit_steps(request.source, request.choices, request.plan, request.out)
+    with Teller(Paper(console())) as teller:
+        follow(events, teller.tell)
+
+
+def run_plan(asked: Asked) -> None:
+    """Writes the plan of a fit to a file, or shows it."""
+    request = _request(asked)
+    from firstlight.cli.paper import Paper, console
+    from firstlight.files import write_whole
+    from firstlight.plan.document import to_toml
+    from firstlight.workflow import open_rows, prepare_rows
+
+    prepared, _ = prepare_rows(open_rows(request.source, request.choices, None), request.choices, None)
+    text = to_toml(prepared.plan)
+    if asked.out is None:
+        print(text, end="")
+        return
+    write_whole(asked.out, text)
+    paper = Paper(console(), gutter=0)
+    paper.say(f"{asked.out}: every decision with its reason; nothing was fitted.")
+    paper.say(f"Edit it, then: firstlight fit --plan {asked.out}")
+
+
+def follow(events: Iterator[Event], tell: Callable[[Event], None]) -> None:
+    """Tells each event of a fit. Ctrl-C while telling is handed into the fit, which keeps the best so far.
+
+    A second Ctrl-C, or one where there is nothing to keep yet, ends it: KeyboardInterrupt is raised.
+    """
+    if not isinstance(events, Generator):
+        raise TypeError("a fit is a generator")
+    interrupted = False
+    while True:
+        try:
+            event = events.throw(KeyboardInterrupt()) if interrupted else next(events)
+            interrupted = False
+            tell(event)
+        except StopIteration:
+            return
+        except KeyboardInterrupt:
+            if interrupted:
+                raise
+            interrupted = True
+
+
+def _request(asked: Asked) -> Request:
+    """What was asked for; a wrong path, column or file is refused before torch is loaded."""
+    if asked.source is None and asked.plan is None:
+        raise Refused("name a table to learn from: firstlight fit SOURCE --target COLUMN.")
+    if asked.plan is not None:
+        refuse_missing_file(asked.plan)
+    if asked.source is not None:
+        columns = [asked.target, asked.by_time, asked.group]
+        refuse_wrong_columns(asked.source, asked.sheet, columns, target_needed=asked.plan is None)
+    if not _is_share(asked.test):
+        refuse_wrong_source(asked.test)
+    from firstlight.using import requested
+
+    return requested(
+        asked.source, asked.target, task=asked.task, test=asked.test, by_time=asked.by_time, group=asked.group,
+        time=asked.time, seed=asked.seed, out=asked.out, plan=asked.plan, sheet=asked.sheet,
+    )  # fmt: skip
+
+
+def _is_share(test: str) -> bool:
+    try:
+        float(test)
+    except ValueError:
+        return test == "none"
+    return True

@@ -1,0 +1,441 @@
+"""A look without a fit: into a table (`check`), and into a model (`inspect`). Found out here, shown by the doors."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import torch
+from torch import Tensor, nn
+
+from firstlight.data.frames import FrameLike
+from firstlight.data.sources import read
+from firstlight.data.table import Table
+from firstlight.evaluate.wording import listed, named, percent, significant, whole
+from firstlight.kinds.all_kinds import kind_named
+from firstlight.kinds.date import DateSettings
+from firstlight.kinds.kind import Settings
+from firstlight.kinds.number import NUMBER, NumberSettings
+from firstlight.model.answers import ClassAnswers
+from firstlight.model.building import network_over, outputs_for, parameters_of
+from firstlight.model.encoding import complete, encode, encode_target
+from firstlight.model.predictor import NETWORK, Predictor
+from firstlight.plain.categories import words
+from firstlight.plain.dates import moments
+from firstlight.plain.network import Members
+from firstlight.plain.targets import member_log_losses, member_squared_errors
+from firstlight.plan.deciding import decide_column, decide_target
+from firstlight.plan.leaks import numbers_of, suspicions
+from firstlight.plan.plan import LEFT_OUT, Column, Target, Task
+from firstlight.refusal import Refused, column_named
+from firstlight.store.folder import model_path
+from firstlight.store.model_file import FILE_NAME
+from firstlight.store.run import Run
+from firstlight.using import example_rows, load
+
+MOST_WORDS_SHOWN = 3
+FEWEST_FOR_DRIFT = 100
+MOST_CLASSES_COMPARED = 50
+SURE_OF_DRIFT = 4.0  # standard errors between the earlier and the later half: no accident even among many columns
+
+
+@dataclass(frozen=True)
+class ColumnSeen:
+    """One column: what it is taken for, and what stands in it, or why it is left out.
+
+    gaps: how many of its cells are missing; None where it is left out.
+    """
+
+    name: str
+    kind: str
+    text: str
+    gaps: int | None
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something to look at; about: a column, or "" for the whole table."""
+
+    about: str
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """What a look at a table found, before any fit.
+
+    target: what it would be taken for, in words; "" where none was named.
+    """
+
+    table: Table
+    columns: tuple[ColumnSeen, ...]
+    target: str
+    remarks: tuple[Remark, ...]
+
+
+def check(
+    source: str | Path | FrameLike, target: str | None = None, *, task: Task | None = None, sheet: str | None = None
+) -> Check:
+    """What would be read, what each column is taken for, and what is odd: gaps, strays, leaks, copies, drift.
+
+    It fits nothing and writes nothing. Unlike a fit it looks at all rows: nothing is learned from them.
+    Raises Refused where there is no table, or no such target.
+    """
+    table = read(source, sheet=sheet)
+    rows, remarks = table.frame, [Remark("", note) for note in table.notes]
+    aim, told = None, ""
+    if target is not None:
+        column_named(target, rows.columns, Path(table.reading.location).name)
+        if missing := rows[target].null_count():
+            remarks.append(Remark(target, f"is missing in {_counted(missing, 'row')}, which a fit leaves aside"))
+            rows = rows.filter(pl.col(target).is_not_null())
+        try:
+            aim, why = decide_target(rows[target], target, task)
+            told = target_told(rows[target], aim, why)
+        except Refused as refused:
+            remarks.append(Remark(target, f"cannot be predicted: {refused}"))
+    # Without a target no column is a copy of it: one that is always the same serves as well.
+    beside = rows[target] if aim and target else pl.repeat("", len(rows), eager=True)
+    goal = aim or Target(column="", task="classification")
+    columns, seen = [], []
+    for name in rows.columns:
+        if name != target:
+            decision = decide_column(rows[name], beside, goal)
+            columns.append(decision.column)
+            seen.append(column_seen(rows[name], decision.column, decision.reason))
+            remarks += strays_of(rows[name], decision.column)
+    if aim and target:
+        remarks += [_suspicion(text, columns) for text in suspicions(rows, target, aim.task, columns)]
+    remarks += _copies(rows, [column.name for column in columns if column.kind != LEFT_OUT], target)
+    if aim and target:
+        remarks += [remark for column in columns for remark in _drift(rows, column, aim)]
+    return Check(table, tuple(seen), told, tuple(remarks))
+
+
+def column_seen(cells: pl.Series, column: Column, reason: str) -> ColumnSeen:
+    """A column in few words: its range or its words; or why it is left out."""
+    if column.settings is None:
+        return ColumnSeen(column.name, column.kind, reason, None)
+    return ColumnSeen(column.name, column.kind, contents(cells, column.settings), cells.null_count())
+
+
+def contents(cells: pl.Series, settings: Settings) -> str:
+    """What stands in a column, in few words."""
+    if isinstance(settings, NumberSettings):
+        values = numbers_as(cells, settings)
+        return "" if len(values) == 0 else f"{number(float(values.min()))} to {number(float(values.max()))}"  # type: ignore[arg-type]
+    if isinstance(settings, DateSettings):
+        return _dates(cells, settings)
+    counts = words(cells.drop_nulls()).value_counts(name="count").sort(["count", cells.name], descending=[True, False])
+    shown = counts[cells.name].head(MOST_WORDS_SHOWN).to_list()
+    more = len(counts) - len(shown)
+    return ", ".join([*map(named, shown), *([f"{whole(more)} more"] if more > 0 else [])])
+
+
+def numbers_as(cells: pl.Series, settings: NumberSettings) -> pl.Series:
+    """The finite numbers among the cells."""
+    values = NUMBER.encode(cells.to_frame(), {cells.name: settings}, {}).flatten()
+    return pl.Series(values[values.isfinite()].numpy())
+
+
+def number(value: float) -> str:
+    """A number as it may stand in the table: whole ones with their thousands apart."""
+    if value == round(value) and abs(value) < 1e15:
+        return whole(int(value))
+    return f"{value:.6g}"
+
+
+def _dates(cells: pl.Series, settings: DateSettings) -> str:
+    when = _moments(cells, settings).drop_nulls()
+    if len(when) == 0:
+        return ""
+    first, last = (str(bound).removesuffix(" 00:00:00").split(".")[0] for bound in (when.min(), when.max()))
+    order = {"%d": "day first", "%m": "month first"}.get((settings.forms or ("",))[0][:2], "")
+    return f"{first} to {last}" + (f", {order}" if order else "")
+
+
+def _moments(cells: pl.Series, settings: DateSettings) -> pl.Series:
+    return moments(cells, settings.forms or ("%Y-%m-%d",))
+
+
+def target_told(cells: pl.Series, aim: Target, reason: str) -> str:
+    """What is to be predicted, in words: "3 classes (Adelie 152, Gentoo 124, Chinstrap 68)"."""
+    doubt = f"; {reason}" if "--task" in reason else ""
+    if aim.task == "regression":
+        values = numbers_as(cells, NumberSettings.model_validate({"read": aim.read}))
+        low, high = number(float(values.min())), number(float(values.max()))  # type: ignore[arg-type]
+        return f"a number, {low} to {high}{doubt}"
+    counts = Counter(words(cells).to_list()).most_common()
+    shown = [f"{named(label)} {whole(count)}" for label, count in counts[:6]]
+    more = [f"{len(counts) - 6} more"] if len(counts) > 6 else []
+    return f"{len(counts)} classes ({', '.join(shown + more)}){doubt}"
+
+
+def strays_of(cells: pl.Series, column: Column) -> list[Remark]:
+    """Cells that hold something, but nothing that the column's kind can read."""
+    if column.settings is None:
+        return []
+    strays = cells.filter(kind_named(column.kind).strays(cells, column.settings))
+    if len(strays) == 0:
+        return []
+    examples = listed([repr(word) for word in words(strays).unique(maintain_order=True)], "and")
+    are = "is" if len(strays) == 1 else "are"
+    return [Remark(column.name, f"{_counted(len(strays), 'cell')} {are} no {column.kind} ({examples}): taken as gaps")]
+
+
+def _suspicion(text: str, columns: list[Column]) -> Remark:
+    """A sentence that begins with a column's name, parted from it."""
+    name = max((column.name for column in columns if text.startswith(f"{column.name} ")), key=len, default="")
+    return Remark(name, text.removeprefix(f"{name} "))
+
+
+def _copies(rows: pl.DataFrame, used: list[str], target: str | None) -> list[Remark]:
+    """How many rows are equal to an earlier one; nothing where most are, for then equality says nothing."""
+    compared = [name for name in rows.columns if name in used or name == target]
+    if not compared:
+        return []
+    copies = len(rows) - rows.select(compared).n_unique()
+    if not 0 < copies < len(rows) / 2:
+        return []
+    return [
+        Remark(
+            "", f"{_counted(copies, 'row')} {'is' if copies == 1 else 'are'} equal to another; equal rows never part"
+        )
+    ]
+
+
+def _drift(rows: pl.DataFrame, column: Column, aim: Target) -> list[Remark]:
+    """Whether later rows have another target than earlier ones; then the future may not be like the past."""
+    if not isinstance(column.settings, DateSettings):
+        return []
+    when = _moments(rows[column.name], column.settings).alias("when")
+    targets = (
+        rows.select(aim.column).with_columns(when).drop_nulls("when").sort("when", maintain_order=True)[aim.column]
+    )
+    half = len(targets) // 2
+    if half < FEWEST_FOR_DRIFT // 2:
+        return []
+    said = (_numbers_moved if aim.task == "regression" else _classes_moved)(targets.head(half), targets.tail(half))
+    if not said:
+        return []
+    return [Remark(column.name, f"{aim.column} is {said}: if you will predict the future, try --by-time {column.name}")]
+
+
+def _numbers_moved(earlier: pl.Series, later: pl.Series) -> str:
+    first, second = (pl.Series(numbers_of(part)).drop_nans() for part in (earlier, later))
+    if _apart(first, second) < SURE_OF_DRIFT:
+        return ""
+    before, after = (significant(float(_mean(part))) for part in (first, second))
+    return f"{before} on average in the earlier half of the rows, {after} in the later"
+
+
+def _classes_moved(earlier: pl.Series, later: pl.Series) -> str:
+    """The class whose share moved most surely, with its two shares."""
+    found = []
+    for label in words(pl.concat([earlier, later])).unique().sort().to_list()[:MOST_CLASSES_COMPARED]:
+        first, second = ((words(part) == label).cast(pl.Float64) for part in (earlier, later))
+        found.append((_apart(first, second), label, _mean(first), _mean(second)))
+    surest, label, before, after = max(found)
+    if surest < SURE_OF_DRIFT:
+        return ""
+    return f"{named(label)} in {percent(before)} of the earlier half of the rows, {percent(after)} of the later"
+
+
+def _mean(numbers: pl.Series) -> float:
+    return float(numbers.to_numpy().mean()) if len(numbers) else 0.0
+
+
+def _apart(first: pl.Series, second: pl.Series) -> float:
+    """How many standard errors lie between two means."""
+    means = torch.tensor([_mean(part) for part in (first, second)], dtype=torch.float64)
+    errors = torch.tensor([(part.var() or 0.0) / max(len(part), 1) for part in (first, second)], dtype=torch.float64)
+    return float((means[0] - means[1]).abs() / errors.sum().sqrt().clamp_min(1e-12))
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{whole(count)} {noun}{'' if count == 1 else 's'}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One module of the tree. depth: 0 for the model itself. shapes: of its own parameters, "16 × 57 × 128"."""
+
+    depth: int
+    name: str
+    kind: str
+    shapes: tuple[str, ...]
+    parameters: int  # of its own, and of what lies below it
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Many numbers in short: their mean, their standard deviation, and how many fall into each of equal bins."""
+
+    mean: float
+    deviation: float
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Grown:
+    """One parameter: as it was born, random (None where a formula found it), and as it became.
+
+    moved:    how far it went from its birth, as a share of its own size.
+    gradient: the mean size of its gradient on the batch; None for the line.
+    """
+
+    name: str
+    shape: str
+    low: float  # where the bins of both begin, and end
+    high: float
+    born: Spread | None
+    became: Spread
+    moved: float | None
+    gradient: float | None
+
+
+@dataclass(frozen=True)
+class Activation:
+    """What a layer gave for the batch. silent: the share of its numbers not above 0, which ReLU drops."""
+
+    layer: str
+    shape: str
+    mean: float
+    deviation: float
+    silent: float
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A look into a model.
+
+    kept:  which of network and line is the model; both are shown.
+    batch: in words, which rows were sent through the network, and what their loss was held against.
+    """
+
+    kept: str
+    network: tuple[Part, ...]
+    line: tuple[Part, ...]
+    parameters: tuple[Grown, ...]
+    batch: str
+    loss: float
+    activations: tuple[Activation, ...]
+
+
+BINS = 16
+MOST_ROWS_SENT = 256
+
+
+def inspect(
+    model: Run | str | Path, source: str | Path | FrameLike | None = None, *, sheet: str | None = None
+) -> Inspection:
+    """A model's modules with shapes and counts, each parameter as it was born and as it became, and a batch's way.
+
+    source: rows for the batch, with the target for a true loss; else the example rows that the model file carries.
+    """
+    run = model if isinstance(model, Run) else load(model)
+    predictor = run.predictor
+    rows, told = _batch(run if isinstance(model, Run) else model_path(Path(model)), predictor, source, sheet)
+    network = copy.deepcopy(predictor.network)
+    newborn = network_over(copy.deepcopy(predictor.network.features), predictor.plan, outputs_for(predictor.encoders))
+    activations, loss, against = _sent_through(network, predictor, rows)
+    grown = [
+        _grown(f"network.{name}", was, now)
+        for (name, now), (_, was) in zip(network.named_parameters(), newborn.named_parameters(), strict=True)
+    ]
+    found = [_grown(f"line.{name}", None, weight) for name, weight in predictor.line.named_parameters()]
+    return Inspection(
+        kept=predictor.kept, network=_tree(predictor.network), line=_tree(predictor.line), parameters=(*grown, *found),
+        batch=f"{told}; loss {against}", loss=loss, activations=activations,
+    )  # fmt: skip
+
+
+def _batch(
+    place: Run | Path, predictor: Predictor, source: str | Path | FrameLike | None, sheet: str | None
+) -> tuple[pl.DataFrame, str]:
+    """The rows to send through the network, and in words which they are."""
+    if source is not None:
+        table = read(source, sheet=sheet)
+        rows = complete(table.frame.head(MOST_ROWS_SENT), predictor.plan)[0]
+        return rows, f"the first {_counted(len(rows), 'row')} of {Path(table.reading.location).name}"
+    path = place if isinstance(place, Path) else place.folder and place.folder / FILE_NAME
+    if not path:
+        raise Refused("this model was never saved, so it carries no example rows; name a table to send through it.")
+    rows = example_rows(path)
+    return rows, f"the {_counted(len(rows), 'example row')} in the file"
+
+
+def _sent_through(
+    network: Members, predictor: Predictor, rows: pl.DataFrame
+) -> tuple[tuple[Activation, ...], float, str]:
+    """Sends a batch through the network, and its loss back: the activations, the loss, and what it was held against.
+
+    Afterwards each parameter of `network` has its gradient.
+    """
+    inputs = encode(rows, predictor.plan, predictor.encoders)
+    answers = predictor.answers(rows, (NETWORK,))[NETWORK]
+    classes = isinstance(answers, ClassAnswers)
+    targets = answers.probabilities.argmax(dim=1) if isinstance(answers, ClassAnswers) else answers.predictions
+    against = "against its own answers"
+    if predictor.plan.target.column in rows.columns:
+        truth = encode_target(rows[predictor.plan.target.column], predictor.plan, predictor.encoders)
+        known = truth >= 0 if classes else truth.isfinite()
+        if known.any():
+            targets, against = truth[known], "against the true answers"
+            inputs = {name: values[known] for name, values in inputs.items()}
+    given: list[tuple[str, Tensor]] = []
+    layers = [*((f"hidden.{place}", layer) for place, layer in enumerate(network.hidden)), ("output", network.output)]
+    hooks = [
+        layer.register_forward_hook(lambda _, __, output, name=name: given.append((name, output.detach())))
+        for name, layer in layers
+    ]
+    outputs = network.eval()(inputs)
+    for hook in hooks:
+        hook.remove()
+    scaled = targets if classes else ((targets - predictor.unit.mean) / predictor.unit.deviation).float()
+    loss = (member_log_losses if classes else member_squared_errors)(outputs, scaled).mean()
+    loss.backward()
+    found = tuple(
+        Activation(name, _shape(output), output.mean().item(), _deviation(output), (output <= 0).double().mean().item())
+        for name, output in given
+    )
+    return found, loss.item(), against
+
+
+def _tree(model: nn.Module) -> tuple[Part, ...]:
+    return tuple(
+        Part(
+            depth=name.count(".") + 1 if name else 0,
+            name=name.rpartition(".")[2],
+            kind=type(module).__name__,
+            shapes=tuple(f"{own} {_shape(value)}" for own, value in module.named_parameters(recurse=False)),
+            parameters=parameters_of(module),
+        )
+        for name, module in model.named_modules()
+    )
+
+
+def _grown(name: str, was: Tensor | None, now: Tensor) -> Grown:
+    both = torch.cat([part.detach().flatten().double() for part in (was, now) if part is not None])
+    low, high = both.min().item(), both.max().item()
+    moved = None if was is None else ((now - was).norm() / was.norm().clamp_min(1e-12)).item()
+    gradient = None if now.grad is None else now.grad.abs().mean().item()
+    born = None if was is None else _spread(was, low, high)
+    return Grown(name, _shape(now), low, high, born, _spread(now, low, high), moved, gradient)
+
+
+def _spread(values: Tensor, low: float, high: float) -> Spread:
+    values = values.detach().double()
+    counts = torch.histc(values, BINS, low, high) if high > low else torch.zeros(BINS)
+    return Spread(values.mean().item(), _deviation(values), tuple(int(count) for count in counts))
+
+
+def _deviation(values: Tensor) -> float:
+    return values.detach().double().std(correction=0).item()
+
+
+def _shape(values: Tensor) -> str:
+    return " × ".join(map(str, values.shape))
