@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 from hypothesis import settings
 
 from firstlight.datasets import penguins as penguins_path
+
+if TYPE_CHECKING:  # torch and polars are loaded by the tests that need them
+    from firstlight.data.frames import FrameLike
+    from firstlight.plan.plan import Plan
+    from firstlight.store.run import Run
+    from firstlight.workflow import Choices
 
 # Several tests run side by side, so each takes one thread. Set before anything imports torch, and
 # handed down to the commands that tests start.
@@ -36,3 +48,84 @@ def shared() -> Path:
 def penguins() -> Path:
     """The table that the package ships: 344 rows, 7 columns."""
     return penguins_path()
+
+
+class Fit(Protocol):
+    """A whole fit of one epoch or so. keep: the model to keep, whichever is better; page: with its report."""
+
+    def __call__(
+        self,
+        source: str | Path | FrameLike,
+        choices: Choices,
+        *,
+        plan: Plan | None = None,
+        out: Path | None = None,
+        keep: str | None = None,
+        page: bool = False,
+    ) -> Run: ...
+
+
+@pytest.fixture(scope="session")
+def fit(tmp_path_factory: pytest.TempPathFactory) -> Fit:
+    """Fits a table in a moment, into a run folder of its own."""
+    from firstlight import workflow
+    from firstlight.model.fitting import finish
+
+    def whole(
+        source: str | Path | FrameLike,
+        choices: Choices,
+        *,
+        plan: Plan | None = None,
+        out: Path | None = None,
+        keep: str | None = None,
+        page: bool = False,
+    ) -> Run:
+        with pytest.MonkeyPatch.context() as patch:
+            if keep:
+                patch.setattr(workflow, "finish", lambda *parts: replace(finish(*parts), kept=keep))
+            if not page:  # it has tests of its own, and takes longer than the fit
+                patch.setattr(workflow, "run_page", lambda run, rows, script: "")
+            quick = replace(choices, seconds=choices.seconds or 0.001)
+            *_, last = workflow.fit_steps(source, quick, plan, out or tmp_path_factory.mktemp("run"))
+        assert isinstance(last, workflow.Finished)
+        return last.run
+
+    return whole
+
+
+BARE = """
+import contextlib, io, json, runpy, sys
+sys.modules["firstlight"] = None  # an import of it fails, as where it is not installed
+for line in sys.stdin:
+    said, fault = io.StringIO(), ""
+    with contextlib.redirect_stdout(said):
+        try:
+            runpy.run_path(line.strip(), run_name="__main__")
+        except BaseException as error:
+            fault = f"{type(error).__name__}: {error}"
+    print(json.dumps([said.getvalue(), fault]), flush=True)
+"""
+
+
+class Bare(Protocol):
+    """Runs a script where firstlight is not installed: what it printed, and the error it ended with or ""."""
+
+    def __call__(self, script: Path) -> tuple[str, str]: ...
+
+
+@pytest.fixture(scope="session")
+def bare() -> Iterator[Bare]:
+    """An interpreter without firstlight. One process runs all scripts, as importing torch takes longest."""
+    command = [sys.executable, "-I", "-W", "error", "-c", BARE]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        entrance, exit_ = process.stdin, process.stdout
+        assert entrance and exit_
+
+        def run(script: Path) -> tuple[str, str]:
+            entrance.write(f"{script}\n")
+            entrance.flush()
+            said, fault = json.loads(exit_.readline())
+            return said, fault
+
+        yield run
+        entrance.close()

@@ -125,7 +125,7 @@ def requested(
     if plan is not None:
         given = {
             "task": task, "by_time": by_time, "group": group, "time": time, "seed": seed or None,
-            "test": None if isinstance(test, float) and test == TEST_SHARE else test,
+            "test": None if _is_usual(_test_of(test)) else test,
         }  # fmt: skip
         return _by_plan(source, target, plan, folder, sheet, [name for name, value in given.items() if value])
     if source is None or target is None:
@@ -175,6 +175,11 @@ def _test_of(test: float | Source) -> float | Source:
     if isinstance(test, float | int) and not 0 <= test < 1:
         raise Refused(f"--test {test:g} is no share of the rows; choose one between 0 and 1, such as 0.2, or none.")
     return test
+
+
+def _is_usual(test: float | Source) -> bool:
+    """Whether it is what a fit does when nothing was asked for. A frame cannot be compared with a number."""
+    return isinstance(test, float) and test == TEST_SHARE
 
 
 def _seconds(time: str | float | None) -> float | None:

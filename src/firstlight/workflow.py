@@ -201,6 +201,8 @@ def prepare_rows(opened: Opened, choices: Choices, plan: Plan | None) -> tuple[P
     """Sets the test rows aside before anything looks, decides, learns the encoders, and encodes the training rows."""
     target = plan.target.column if plan else choices.target
     split = plan.split if plan else split_of(opened, choices)
+    for name in (*split.alike, *([split.column] if split.column else [])):
+        column_named(name, opened.rows.columns, shown(opened.table))
     parts = apply_split(opened.rows, target, split, opened.test_rows)
     train_rows = opened.rows[parts.train.numpy()]
     source = source_of(opened.table.reading)

@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 import sqlite3
 import sys
 import zipfile
@@ -30,6 +31,7 @@ from firstlight.data.rows import write_table
 from firstlight.data.sources import read
 from firstlight.data.table import Table
 from firstlight.plain import reading as plain
+from firstlight.refusal import Refused
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -261,8 +263,8 @@ def test_a_query_selects_from_a_sqlite_file(tmp_path: Path) -> None:
 def test_a_query_cannot_change_the_database(tmp_path: Path) -> None:
     path = database(tmp_path / "birds.db", seen=BIRDS)
     before = path.read_bytes()
-    with pytest.raises(Exception, match="DELETE statements are not valid"):
-        read(f"sqlite:///{path}?query=DELETE FROM seen RETURNING *")
+    with pytest.raises(Refused, match="attempt to write a readonly database"):
+        read(f"sqlite:///{path}?query=WITH one AS (SELECT 1) DELETE FROM seen RETURNING *")
     assert path.read_bytes() == before
 
 
@@ -418,6 +420,13 @@ def test_what_is_written_is_read_back_and_twice_gives_the_same_bytes(tmp_path: P
     assert_frame_equal(read(path).frame, BIRDS_AS_TEXT if suffix == ".csv" else BIRDS)
 
 
+def test_a_written_workbook_does_not_tell_when_it_was_written(tmp_path: Path) -> None:
+    write_table(BIRDS, tmp_path / "out.xlsx")
+    with zipfile.ZipFile(tmp_path / "out.xlsx") as archive:
+        assert re.findall(rb"20\d\d-", archive.read("docProps/core.xml")) == [b"2000-", b"2000-"]
+        assert {member.date_time[0] for member in archive.infolist()} == {1980}
+
+
 def test_an_ending_that_is_none_of_the_three_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match=r"out\.pdf ends in none of \.csv, \.parquet, \.xlsx; name the file"):
+    with pytest.raises(Refused, match=r"out\.pdf ends in none of \.csv, \.parquet, \.xlsx; name the file"):
         write_table(BIRDS, tmp_path / "out.pdf")

@@ -9,25 +9,28 @@ from firstlight.cli.inspection import inspection_told
 from firstlight.cli.paper import Paper, console, counted
 from firstlight.data.rows import write_table
 from firstlight.looking import inspect
+from firstlight.store.run import Run
 from firstlight.using import eject, evaluate, load, predict
 
 
 def run_predict(model: str, source: str, sheet: str | None, out: Path) -> None:
     """Writes the answers to a file, and says what was met."""
-    answered = predict(model, source, sheet=sheet)
+    run = load(model)
+    answered = predict(run, source, sheet=sheet)
     write_table(answered.frame, out)
     paper = Paper(console(), gutter=0)
     paper.say(f"{_name(source)}: predicted {counted(answered.frame.height, 'row')} into {out}")
-    _notes(paper, answered.notes)
+    _notes(paper, answered.notes, run)
 
 
 def run_evaluate(model: str, source: str | None, sheet: str | None) -> None:
     """The scores, the verdict, and how often these rows were looked at."""
-    found = evaluate(load(model), source, sheet=sheet)
+    run = load(model)
+    found = evaluate(run, source, sheet=sheet)
     paper = Paper(console(), gutter=0)
     paper.say(f"On {found.rows}; look {found.looks} at them{'' if found.recorded else ', which is not recorded'}")
     score_table(Paper(paper.console, gutter=2), found.evaluation)
-    _notes(paper, found.notes)
+    _notes(paper, found.notes, run)
     paper.blank()
     verdict_lines(paper, found.verdict)
     if not found.recorded:
@@ -47,10 +50,15 @@ def run_eject(model: str, out: Path) -> None:
     paper.say(f"It needs torch, numpy and polars, not firstlight, and retrains to the same bits: python {out}")
 
 
-def _notes(paper: Paper, notes: tuple[str, ...]) -> None:
-    """Notes of the form "column: what was met" as two columns."""
-    parts = [note.partition(": ") for note in notes]
-    Paper(paper.console, gutter=2).rows([(head, tail) if found else ("", head) for head, found, tail in parts])
+def _notes(paper: Paper, notes: tuple[str, ...], run: Run) -> None:
+    """What was met: the notes on one column with its name before them, the others as sentences."""
+    parts = [(note, *note.partition(": ")[::2]) for note in notes]
+    columns = run.predictor.plan.inputs
+    indented = Paper(paper.console, gutter=2)
+    indented.rows([(head, tail) for _, head, tail in parts if head in columns])
+    for note, head, _ in parts:
+        if head not in columns:
+            indented.say(note)
 
 
 def _name(source: str) -> str:

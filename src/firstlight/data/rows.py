@@ -70,6 +70,6 @@ def _xlsx(frame: pl.DataFrame, path: Path) -> bytes:
     out = io.BytesIO()
     settings = {"strings_to_formulas": False, "strings_to_urls": False, "nan_inf_to_errors": True, "in_memory": True}
     with xlsxwriter.Workbook(out, settings) as workbook:
-        id({"created": datetime(2000, 1, 1)})  # the same rows, the same bytes
+        workbook.set_properties({"created": datetime(2000, 1, 1)})  # the same rows, the same bytes
         frame.write_excel(workbook, worksheet="predictions", autofit=frame.height < 10_000)
     return out.getvalue()

@@ -33,7 +33,7 @@ ENOUGH = 0.9  # of the cells must be numbers; the rest become gaps, and are coun
 LEADING_ZERO = r"^0\d"
 DECIMAL_COMMA = r"^[-+]?(\d{1,3}([.\s']\d{3})+|\d+)(,\d+)?$"
 THOUSANDS_COMMA = r"^[-+]?\d{1,3}(,\d{3})+(\.\d+)?$"
-DRESS = r"^[$€£¥]?\s?[-+]?[\d,]*\.?\d+\s?(%|[$€£¥]|[A-Za-z]{1,4}|°[CF])?$"
+DRESS = r"^[-+]?[$€£¥]?\s?[-+]?[\d,]*\.?\d+\s?(%|[$€£¥]|[A-Za-z]{1,4}|°[CF])?$"
 
 
 class NumberSettings(Settings, frozen=True):

@@ -42,24 +42,26 @@ def logistic(design: Tensor, classes: Tensor, outputs: int) -> tuple[Tensor, Ten
     """Weights (outputs, width) and biases (outputs,) with the least log loss; a penalty of 1 steadies the weights.
 
     design: (rows, width) float64; classes: (rows,) int64. The sum of the log losses plus half the squares of the
-    weights is a bowl with one lowest point; L-BFGS walks down to it with every row at every step.
+    weights is a bowl with one lowest point. L-BFGS walks down to it with every row at every step; the columns are
+    turned first so that the bowl is about equally wide in all directions, which makes the walk short.
     """
+    mean, rows = design.mean(dim=0), len(design)
+    centred = design - mean
+    gram = (centred.T @ centred + torch.eye(design.shape[1], dtype=design.dtype)) / rows
+    turn = torch.linalg.inv(torch.linalg.cholesky(gram))
+    turned = centred @ turn.T
     weight = torch.zeros(outputs, design.shape[1], dtype=design.dtype, requires_grad=True)
     bias = torch.zeros(outputs, dtype=design.dtype, requires_grad=True)
     optimiser = torch.optim.LBFGS(
-        [weight, bias],
-        max_iter=300,
-        history_size=20,
-        tolerance_grad=1e-9,
-        tolerance_change=1e-14,
-        line_search_fn="strong_wolfe",
+        [weight, bias], max_iter=200, tolerance_grad=1e-7, tolerance_change=1e-12, line_search_fn="strong_wolfe"
     )
 
     def loss() -> Tensor:
         optimiser.zero_grad()
-        loss = F.cross_entropy(design @ weight.T + bias, classes) + weight.square().sum() / 2 / len(design)
+        loss = F.cross_entropy(turned @ weight.T + bias, classes) + (weight @ turn).square().sum() / 2 / rows
         loss.backward()
         return loss
 
     optimiser.step(loss)
-    return weight.detach(), bias.detach()
+    with torch.no_grad():
+        return weight @ turn, bias - weight @ turn @ mean

@@ -20,14 +20,13 @@ def numbers_in_text(cells: pl.Series) -> pl.Series:
 
 def numbers_with_decimal_comma(cells: pl.Series) -> pl.Series:
     """Numbers written as 1.234,5; what is not a number becomes a gap."""
-    return numbers_in_text(cells.str.replace_all(r"[.\s']", "").str.replace(",", ".", literal=True))
+    return numbers_in_text(cells.str.replace_all(r"[.\s'](\d{3})\b", "$1").str.replace(",", ".", literal=True))
 
 
 def numbers_in_dress(cells: pl.Series) -> pl.Series:
     """Numbers written as $1,234.50, 12 % or 3 kg: the first number of a cell; where there is none, a gap."""
-    return (
-        cells.str.replace_all(r"(\d),(\d{3})\b", "$1$2").str.extract(r"([-+]?\d*\.?\d+)").cast(pl.Float64, strict=False)
-    )
+    bare = cells.str.replace_all(r"[$€£¥\s]", "").str.replace_all(r",(\d{3})\b", "$1")
+    return bare.str.extract(r"([-+]?\d*\.?\d+(?:[eE][-+]?\d+)?)").cast(pl.Float64, strict=False)
 
 
 LARGEST = 1e150  # the squares of larger numbers are infinite

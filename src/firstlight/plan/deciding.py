@@ -11,9 +11,8 @@ import polars as pl
 from firstlight.data.table import Reading
 from firstlight.kinds.all_kinds import KINDS
 from firstlight.kinds.boolean import BOOLEAN
-from firstlight.kinds.category import LONG
 from firstlight.kinds.date import DATE
-from firstlight.kinds.kind import Claim, has_words, share
+from firstlight.kinds.kind import Claim, has_words
 from firstlight.kinds.number import NUMBER, NumberSettings
 from firstlight.plain.categories import words
 from firstlight.plain.dates import PARTS_OF_A_DATE

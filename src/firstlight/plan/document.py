@@ -66,10 +66,10 @@ def from_toml(text: str, source: str) -> Plan:
     for name in values:
         _known(name, (*PARTS, "columns"), source, "part")
     columns = values.get("columns")
-    if not isinstance(columns, dict) or not columns:
-        raise Refused(f"{source} has no [columns]; a plan needs at least one.")
+    if not isinstance(columns, dict) or not all(isinstance(column, dict) for column in columns.values()):
+        raise Refused(f"{source} has no [columns] with a part for each column.")
     read = tuple(_column(name, dict(column), source) for name, column in columns.items())
-    return Plan(
+    plan = Plan(
         source=_part("source", Source, values, source),
         test_source=_part("test_source", Source, values, source) if "test_source" in values else None,
         target=_part("target", Target, values, source),
@@ -80,6 +80,23 @@ def from_toml(text: str, source: str) -> Plan:
         reasons={},
         beware=(),
     )
+    _fits_together(plan, source)
+    return plan
+
+
+def _fits_together(plan: Plan, source: str) -> None:
+    """Refuses parts that are sound on their own and do not go with one another."""
+    members, folds = plan.network.members, plan.fitting.folds
+    if members < folds:
+        raise Refused(f"{source}: each of {folds} folds needs a member that holds it out, and there are {members}.")
+    if not plan.inputs:
+        raise Refused(f"{source} leaves every column out; at least one is needed to predict from.")
+    if plan.target.column in plan.inputs:
+        raise Refused(f"{source} predicts {plan.target.column!r} from itself; take it out of [columns].")
+    if (plan.target.task == "regression") != bool(plan.target.read):
+        raise Refused(f"{source}: [target] read is the function that reads a number, and goes with task regression.")
+    if (plan.split.way in ("time", "group")) != bool(plan.split.column):
+        raise Refused(f"{source}: [split] column goes with the ways time and group, and with no other.")
 
 
 def _part(name: str, part: type[P], values: Mapping[str, Any], source: str) -> P:
@@ -91,7 +108,7 @@ def _part(name: str, part: type[P], values: Mapping[str, Any], source: str) -> P
 
 
 def _column(name: str, values: dict[str, Any], source: str) -> Column:
-    kind = values.pop("kind", "")
+    kind = str(values.pop("kind", ""))
     _known(kind, KIND_NAMES, source, f"kind of column {name!r}")
     return _validated(
         lambda: Column(name=name, kind=kind, settings=settings_of(kind, values)), source, f"column {name!r}"

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, SerializeAsAny
 
 from firstlight.kinds.all_kinds import KINDS, kind_named
 from firstlight.kinds.kind import Kind, Settings
+from firstlight.kinds.number import Reader as NumberReader
 
 Task = Literal["classification", "regression"]
 Reader = Literal["csv", "excel", "parquet", "arrow", "json_lines", "sqlite", "memory"]
@@ -35,7 +36,7 @@ class Target(Part, frozen=True):
 
     column: str
     task: Task
-    read: str = ""
+    read: NumberReader | Literal[""] = ""
 
 
 class Split(Part, frozen=True):

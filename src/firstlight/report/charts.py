@@ -96,11 +96,13 @@ def categories(column: str, counts: Mapping[str, int], gaps: int = 0, most: int 
     """
     total = sum(counts.values())
     common = commonest(counts, most)
-    first, *_, last = [*common, "nothing"]
+    first = next(iter(common), "nothing")
     rest = len(counts) - len(common) + 1  # that share the last bar
-    # Where nearly all rows are among the rarer values, their bar would dwarf all others.
-    dwarfs = rest > 1 and common[last] > common[first]
-    shared = f"The {number(rest)} that are not drawn share {counted(common.pop(last), 'row')}." if dwarfs else ""
+    shared = ""
+    # Where most rows hold one of the rarer values, their bar would dwarf all others.
+    if rest > 1 and (of_rest := list(common.values())[-1]) > common[first]:
+        common.popitem()
+        shared = f"The {number(rest)} that are not drawn share {counted(of_rest, 'row')}."
     caption = sentences(
         f"{counted(len(counts), 'different value')} in {counted(total, 'row')}; the commonest is {first} "
         f"({percent(common.get(first, 0), total)}).",
@@ -138,7 +140,12 @@ def dates(
         }
         for start, count in zip(starts, counts, strict=True)
     ]
-    x = alt.X("from:T", title=column if title is None else title, scale=alt.Scale(type="utc"), axis=alt.Axis(labelOverlap=True))
+    x = alt.X(
+        "from:T",
+        title=column if title is None else title,
+        scale=alt.Scale(type="utc"),
+        axis=alt.Axis(labelOverlap=True),
+    )
     chart = standing(chart_of(rows)).encode(
         x=x,
         x2="to:T",
@@ -267,7 +274,8 @@ def learning_curves(train: Sequence[float], held_out: Sequence[float], best: int
         .encode(x=x, y=y, tooltip=["epoch:Q", alt.Tooltip("loss:Q", format=".4g")]),
     ]
     caption = sentences(
-        f"Over {counted(len(train), 'epoch')} the {loss} on {where} went from {number(judge[0], 3)} to {number(judge[-1], 3)};",
+        f"Over {counted(len(train), 'epoch')} the {loss} on {where} went from {number(judge[0], 3)} to "
+        f"{number(judge[-1], 3)};",
         f"epoch {best} was kept, with {number(judge[best - 1], 3)}.",
         "A held-out line that rises while the other falls is learning by heart." if held_out else "",
         "The upright axis is logarithmic." if steep else "",
@@ -343,7 +351,7 @@ def scores(measure: str, contenders: Sequence[Scored], unit: str = "", higher_is
     """
     names = [one.name for one in contenders]
     of_each = ([one.value for one in contenders], [one.low for one in contenders], [one.high for one in contenders])
-    values, lows, highs = ([f"{end:.1f}" for end in ends] if unit == "%" else aligned(ends, 3) for ends in of_each)
+    values, lows, highs = (_ends(ends, unit) for ends in of_each)
     rows: Records = [
         {
             "name": one.name,
@@ -524,11 +532,11 @@ def residuals(target: str, errors: ArrayLike) -> Figure:
         standing_bars(binned(edges, {"rows": counts}), f"{target}: what it said, less what it was", "rows"),
         zero,
     )
-    middle = float(np.median(kept)) if len(kept) else 0.0
+    middle, half = (float(np.median(values)) if len(values) else 0.0 for values in (kept, np.abs(kept)))
     lean = "too high" if middle > 0 else "too low"
     question = "By how much does it err, and which way?"
     caption = sentences(
-        f"Half of the answers are off by less than {number(float(np.median(np.abs(kept))), 3) if len(kept) else 'nothing'}.",
+        f"Half of the answers are off by less than {number(half, 3)}.",
         f"The median error is {number(middle, 3)}{f', that is {lean}' if middle else ''}.",
         far_values_said(len(kept) - int(counts.sum())),
     )
@@ -574,9 +582,7 @@ def coverage(promised: float, parts: Mapping[str, Promise]) -> Figure:
 
     parts: what was kept, of all rows and of some of them.
     """
-    rows: Records = [
-        {"part": name, **row} for name, row in zip(parts, _records_of(tuple(parts.values())), strict=True)
-    ]
+    rows: Records = [{"part": name, **row} for name, row in zip(parts, _records_of(tuple(parts.values())), strict=True)]
     base = chart_of(rows).encode(
         y=alt.Y("part:N", title=None, sort=list(parts)), tooltip=_tooltip_of_promises("promised", "kept")
     )
@@ -597,11 +603,17 @@ def coverage(promised: float, parts: Mapping[str, Promise]) -> Figure:
         (name, *(f"{100 * share:.1f} %" for share in (part.kept, part.low, part.high)), number(part.rows))
         for name, part in parts.items()
     )
+    broken = [f"{name} ({100 * part.kept:.1f} %)" for name, part in parts.items() if part.high < promised]
+    caption = sentences(
+        f"Each answer comes with a range, low to high, that is meant to hold the truth in {100 * promised:.3g} of 100 "
+        f"rows. Over {name} {100 * all_rows.kept:.1f} % did.",
+        f"Too narrow for the {' and the '.join(broken)}." if broken else "",
+        "The line through each dot is its 95 % interval.",
+    )
     return Figure(
         question,
         chart,
-        f"Each answer comes with a range, low to high, that is meant to hold the truth in {100 * promised:.3g} of 100 "
-        f"rows. Over {name} {100 * all_rows.kept:.1f} % did. The line through each dot is its 95 % interval.",
+        caption,
         Grid(question, ("", "held the truth", "at least", "at most", "rows"), table, ""),
     )
 
@@ -647,6 +659,13 @@ def _table_of_promises(question: str, promises: Sequence[Promise], said: str, ke
         for one in promises
     )
     return Grid(question, (said, kept, "at least", "at most", "rows"), rows, "")
+
+
+def _ends(values: Sequence[float], unit: str) -> tuple[str, ...]:
+    """Scores or their bounds as text; a dash for what the rows do not determine."""
+    if unit != "%":
+        return aligned(values, 3)
+    return tuple(f"{value:.1f}" if math.isfinite(value) else "–" for value in values)
 
 
 def _median(values: Floats) -> str:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from firstlight.evaluate.evaluation import Difference, Evaluation, Mistake, ScoreName
 from firstlight.evaluate.intervals import wilson
-from firstlight.evaluate.wording import SHARES, TITLES, interval, named, scored, significant, thousandths
+from firstlight.evaluate.wording import SHARES, TITLES, interval, named, scored
 from firstlight.model.answers import NumberAnswers
 from firstlight.model.fitting import RANGE_SHARE
 from firstlight.report import charts
 from firstlight.report.drawing import Floats
 from firstlight.report.page import Block, Chapter, Figure, Folded, Grid, Prose
 from firstlight.report.story import Story
-from firstlight.report.wording import counted, number, percent, sentences, spaced
+from firstlight.report.wording import aligned, counted, number, percent, sentences, spaced
 
 MOST_CELLS = 4  # columns shown beside a mistake: the most telling ones
 FEWEST_IN_A_THIRD = 10  # rows, below which a third of them says nothing
+NO_BREAK = "\u00a0"
 MOST_OPEN = 12  # classes whose table stands open
 
 MEANINGS: dict[ScoreName, str] = {
@@ -37,7 +40,7 @@ def evaluate_chapter(story: Story) -> Chapter:
     """Scores, differences, errors; or that nothing was tested."""
     evaluation = story.run.evaluation
     if evaluation is None:
-        untested = f"Not tested. No rows were set aside, so nobody knows how well it predicts {story.target} for new rows."
+        untested = f"Not tested. No rows were set aside: how well it predicts {story.target} for new rows is not known."
         advice = "Fit again without --test none, or give rows that it has not learned from to firstlight evaluate."
         return Chapter("4 Evaluate", untested, (Prose(advice),))
     looks = "" if story.run.looks == 1 else f" This is look {number(story.run.looks)} at the same rows."
@@ -54,12 +57,11 @@ def _scores(evaluation: Evaluation, story: Story) -> Figure:
     contenders = []
     for contender in evaluation.contenders:
         score = contender.score(name)
-        value, low, high = (
-            math.nan if part is None else scale * part for part in (score.value, score.low, score.high)
-        )
+        value, low, high = (math.nan if part is None else scale * part for part in (score.value, score.low, score.high))
         contenders.append(charts.Scored(contender.name, value, low, high, contender.kept))
     title = "right" if story.classes else f"{story.target} off by, on average"
-    return charts.scores(title, contenders, "%" if scale == 100 else "", higher_is_better=story.classes)
+    figure = charts.scores(title, contenders, "%" if scale == 100 else "", higher_is_better=story.classes)
+    return replace(figure, numbers=None)  # they stand in the next table
 
 
 def _every_score(evaluation: Evaluation) -> Grid:
@@ -71,11 +73,16 @@ def _every_score(evaluation: Evaluation) -> Grid:
         for contender in evaluation.contenders:
             score = contender.score(name)
             value = scored(name, score.value)
-            cells.append(value if score.low is None else f"{value} ({interval(score)})")
+            cells.append(value if score.low is None else f"{value} ({interval(score).replace(' ', NO_BREAK)})")
         rows.append((TITLES[name], *map(spaced, cells)))
-    caption = "In brackets: the 95 % interval. " + ". ".join(f"{TITLES[name]}: {MEANINGS[name]}" for name in names) + "."
+    caption = f"In brackets: the 95 % interval. {meanings(names)}"
     heads = (f"{each.name} (kept)" if each.kept else each.name for each in evaluation.contenders)
-    return Grid("What do the other scores say?", ("score", *heads), tuple(rows), caption)
+    return Grid("What do all the scores say?", ("score", *heads), tuple(rows), caption)
+
+
+def meanings(names: Sequence[ScoreName]) -> str:
+    """What scores mean, a sentence each."""
+    return " ".join(f"{TITLES[name][:1].upper()}{TITLES[name][1:]}: {MEANINGS[name]}." for name in names)
 
 
 def _differences(evaluation: Evaluation) -> tuple[Block, ...]:
@@ -83,8 +90,8 @@ def _differences(evaluation: Evaluation) -> tuple[Block, ...]:
     if not rows:
         return ()
     caption = (
-        "Both answer the same rows, and the difference is taken row by row. Better is said only where the whole 95 % "
-        "interval lies on the better side."
+        f"Taken row by row, over the same rows; above 0 speaks for the {evaluation.kept.name}. Better is said only "
+        "where the whole 95 % interval lies above 0."
     )
     head = ("beside the", "difference", "95 % interval", "so it is")
     return (Grid(f"Is the {evaluation.kept.name} better, or could it be chance?", head, rows, caption),)
@@ -93,26 +100,30 @@ def _differences(evaluation: Evaluation) -> tuple[Block, ...]:
 def _said(difference: Difference) -> tuple[str, str, str]:
     """The difference in words, its interval, and what it shows."""
     value, low, high = difference.value or 0.0, difference.low, difference.high
+    ends: tuple[str, ...] = ()
     shows = "better" if difference.better else "worse" if difference.worse else "not shown: could be chance"
     if difference.measure == "accuracy":
         said = f"{abs(100 * value):.1f} {'more' if value >= 0 else 'fewer'} of 100 rows right"
-        ends = () if low is None or high is None else (f"{100 * low:.1f}", f"{100 * high:.1f}")
+        if low is not None and high is not None:
+            ends = (f"{100 * low:.1f}", f"{100 * high:.1f}")
     else:
-        show = thousandths if difference.measure == "log_loss" else significant
         what = {"log_loss": "log loss", "squared_error": "squared error", "absolute_error": "error"}[difference.measure]
-        said = f"{what} {'smaller' if value >= 0 else 'larger'} by {show(abs(value))}"
-        ends = () if low is None or high is None else (show(low), show(high))
-    return spaced(said), spaced(" – ".join(ends).replace("-", "−")) or "–", shows
+        said = f"{what} {'smaller' if value >= 0 else 'larger'} by {number(abs(value), 3)}"
+        if low is not None and high is not None:
+            ends = aligned((low, high), 3)
+    return said, spaced(" – ".join(ends)) or "–", shows
 
 
 def _of_classes(story: Story, evaluation: Evaluation) -> tuple[Block, ...]:
     blocks: list[Block] = []
     if evaluation.confusion is None:
-        blocks.append(Prose(f"Which of the {number(len(story.labels))} classes is taken for which is not drawn: too many."))
+        blocks.append(Prose(f"The {number(len(story.labels))} classes are too many to show which is taken for which."))
     else:
         blocks.append(charts.confusion(story.labels, evaluation.confusion))
         table = _each_class(story, evaluation.confusion)
-        blocks.append(table if len(story.labels) <= MOST_OPEN else Folded(table.question, (table,)))
+        blocks.append(
+            table if len(story.labels) <= MOST_OPEN else Folded(table.question, (replace(table, question=""),))
+        )
     promises = [
         charts.Promise(each.confidence, each.right, each.low, each.high, each.rows) for each in evaluation.reliability
     ]
@@ -174,8 +185,8 @@ def _mistakes(story: Story, evaluation: Evaluation) -> Block:
     columns = [name for name in story.told if name in story.rows.test.columns][:MOST_CELLS]
     head = ("test row", "it was", "it said", "how sure" if story.classes else "off by")
     rows = tuple(
-        (number(each.row + 1), *_answer(story, each), *(_cell(story, name, each.row) for name in columns))
-        for each in evaluation.worst
+        (number(each.row + 1), *answer, *(_cell(story, name, each.row) for name in columns))
+        for each, answer in zip(evaluation.worst, _answers(story, evaluation.worst), strict=True)
     )
     question = "Of which wrong answers was it surest?" if story.classes else "Which errors are the largest?"
     caption = sentences(
@@ -185,11 +196,13 @@ def _mistakes(story: Story, evaluation: Evaluation) -> Block:
     return Grid(question, (*head, *(story.names[name] for name in columns)), rows, caption)
 
 
-def _answer(story: Story, mistake: Mistake) -> tuple[str, str, str]:
+def _answers(story: Story, mistakes: Sequence[Mistake]) -> list[tuple[str, str, str]]:
+    """What each was, what was said, and how sure or by how much off."""
     if story.classes:
-        sure = percent(mistake.probability or 0.0, 1)
-        return story.labels[int(mistake.truth)], story.labels[int(mistake.answer)], sure
-    return number(mistake.truth), number(mistake.answer), number(mistake.answer - mistake.truth)
+        labels = story.labels
+        return [(labels[int(m.truth)], labels[int(m.answer)], percent(m.probability or 0.0, 1)) for m in mistakes]
+    texts = aligned([value for m in mistakes for value in (m.truth, m.answer, m.answer - m.truth)])
+    return list(zip(texts[::3], texts[1::3], texts[2::3], strict=True))
 
 
 def _cell(story: Story, column: str, row: int) -> str:
@@ -202,4 +215,18 @@ def first_error(story: Story) -> str:
     evaluation = story.run.evaluation
     if evaluation is None or not evaluation.worst:
         return ""
-    return ""
+    if not story.classes:
+        worst = evaluation.worst[0]
+        was, said, _ = _answers(story, [worst])[0]
+        return f"Its largest error: {was} was said to be {said}, in test row {number(worst.row + 1)}."
+    if evaluation.confusion is None:
+        return ""
+    mixed = [
+        (count, truth, answer)
+        for truth, row in enumerate(evaluation.confusion)
+        for answer, count in enumerate(row)
+        if truth != answer
+    ]
+    count, truth, answer = max(mixed, key=lambda mix: mix[0])
+    rows = counted(evaluation.rows_of_class[truth], "row")
+    return f"Its commonest mistake: {story.labels[truth]} called {story.labels[answer]}, in {number(count)} of {rows}."

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector
 
 from firstlight.evaluate.wording import significant, thousandths
 from firstlight.model.building import network_over, outputs_for, parameters_of
-from firstlight.model.predictor import LINE, NETWORK, Predictor
+from firstlight.model.predictor import CONSTANT, LINE, NETWORK, Predictor
 from firstlight.report import charts
-from firstlight.report.page import Block, Chapter, Folded, Grid, Prose
+from firstlight.report.page import Block, Chapter, Folded, Grid
 from firstlight.report.story import Story
 from firstlight.report.wording import counted, number, spaced
 
 # What a module does, for people. One that is not named here is told by the first line of its docstring.
 WHAT_IT_DOES = {
-    "PiecewiseLinear": "places each number on a ruler of bins that hold about equally many rows; marks gaps",
-    "Scaled": "moves and stretches each number so that its mean is 0 and its spread 1; marks gaps",
-    "OneHot": "sets a 1 in the place of the cell's word and a 0 in all others",
-    "MemberLinear": "weighted sums of all that comes in, with weights of its own for each member",
-    "Linear": "weighted sums of all that comes in",
-    "Dropout": "hides numbers by chance while fitting, so that none is relied upon too much",
+    "PiecewiseLinear": "how far each number has come through bins of about equally many rows; marks gaps",
+    "Scaled": "each number with a mean of 0 and a spread of 1; marks gaps",
+    "OneHot": "a 1 at the cell's word, a 0 at all others",
+    "MemberLinear": "weighted sums; each member has weights of its own",
+    "Linear": "weighted sums",
+    "Dropout": "hides some numbers by chance, only while fitting",
 }
+
+
+PARAMETERS = "Parameters are the numbers that fitting may change: weights and biases."
+BENDS = (
+    "From top to bottom: columns become features, features become sums. After each hidden layer ReLU sets negative "
+    "sums to 0: that is the bend."
+)
 
 
 def build_chapter(story: Story) -> Chapter:
@@ -32,19 +41,21 @@ def build_chapter(story: Story) -> Chapter:
     predictor, sizes = story.run.predictor, story.plan.network
     hidden = f"{counted(sizes.layers, 'layer')} of {number(sizes.width)}"
     lead = (
-        f"Three ways to answer, from simple to rich. The network is {number(sizes.members)} small networks side by side, "
-        f"its members, each with {hidden}; they start from different random weights, and their answers are averaged."
+        f"Three ways to answer, from simple to rich. The network is {number(sizes.members)} small networks side by "
+        f"side, its members, each with {hidden}; they start from different random weights, and their answers are "
+        "averaged."
     )
+    each = "each class" if story.classes else "the answer"
     models = (
-        ("constant", f"always the same answer: {_constant(story)}", "0"),
-        ("straight line", "one weighted sum of all features for each answer", number(parameters_of(predictor.line))),
-        ("network", "sums, bends (ReLU), sums again: it can follow curves", number(parameters_of(predictor.network))),
+        (CONSTANT, f"always the same answer: {_constant(story)}", "0"),
+        (LINE, f"a weighted sum of the features for {each}", number(parameters_of(predictor.line))),
+        (NETWORK, "sums, bends, and sums again: it can follow curves", number(parameters_of(predictor.network))),
     )
     blocks = (
-        Grid("What answers?", ("model", "what it does", "parameters"), models, ""),
-        _modules("How does a row pass through the network?", predictor.network, "parameters are"),
-        Folded("The same of the straight line", (_modules("", predictor.line, "weights and biases are"),)),
-        Folded("Why these sizes?", (_sizes(story, "network"),)),
+        Grid("Which models are built?", ("model", "what it does", "parameters"), models, PARAMETERS),
+        _modules("How does a row pass through the network?", story, predictor.network, BENDS),
+        Folded("How a row passes through the straight line", (_modules("", story, predictor.line, ""),)),
+        Folded("Why these sizes", (_sizes(story, "network"),)),
     )
     return Chapter("2 Build", lead, blocks)
 
@@ -56,12 +67,12 @@ def _constant(story: Story) -> str:
     return f"the commonest class, {story.labels[most]}"
 
 
-def _modules(question: str, model: nn.Module, what: str) -> Grid:
+def _modules(question: str, story: Story, model: nn.Module, caption: str) -> Grid:
+    columns = {f"features.{kind.block}": len(story.plan.of_kind(kind)) for kind in story.plan.kinds}
     rows = tuple(
-        (name, type(module).__name__, _does(module), _size(module), number(parameters_of(module)))
+        (name, type(module).__name__, _does(module), _size(module, columns.get(name)), number(parameters_of(module)))
         for name, module in _leaves(model)
     )
-    caption = f"Top to bottom: the columns become features, then sums. The {what} what fitting may change."
     return Grid(question, ("module", "class", "what it does", "in → out", "parameters"), rows, caption)
 
 
@@ -75,8 +86,8 @@ def _does(module: nn.Module) -> str:
     return WHAT_IT_DOES.get(type(module).__name__, documented)
 
 
-def _size(module: nn.Module) -> str:
-    """How many numbers a row goes in with and comes out with; what each feature gives, where only that is known."""
+def _size(module: nn.Module, columns: int | None) -> str:
+    """How many columns or numbers go in, and how many numbers come out."""
     match module:
         case nn.Linear():
             return f"{number(module.in_features)} → {number(module.out_features)}"
@@ -85,17 +96,17 @@ def _size(module: nn.Module) -> str:
     weight, width = getattr(module, "weight", None), getattr(module, "width", None)
     if isinstance(weight, Tensor) and weight.ndim == 3:
         members, inputs, outputs = weight.shape
-        return f"{number(members)} × ({number(inputs)} → {number(outputs)})"
-    return f"→ {number(width)}" if isinstance(width, int) else ""
+        return f"{number(members)}\u00a0× ({number(inputs)}\u00a0→\u00a0{number(outputs)})"
+    return f"{counted(columns, 'column')} → {number(width)}" if columns and isinstance(width, int) else ""
 
 
 def _sizes(story: Story, part: str) -> Grid:
     """The decisions of one part of the plan, with their reasons."""
     values = getattr(story.plan, part).model_dump()
-    rows = tuple(
-        (name, spaced(f"{value:g}"), story.plan.reasons.get(f"{part}.{name}", "")) for name, value in values.items()
-    )
-    return Grid("", ("setting", "value", "because"), rows, "plan.toml holds them all; edit it and fit again with --plan.")
+    reasons = {name: story.plan.reasons.get(f"{part}.{name}", "") for name in values}
+    rows = tuple((name, number(value), reasons[name]) for name, value in values.items())
+    caption = "plan.toml holds them all; edit it and give it back to the next fit."
+    return Grid("", ("setting", "value", "because"), rows, caption)
 
 
 def fit_chapter(story: Story) -> Chapter:
@@ -103,9 +114,9 @@ def fit_chapter(story: Story) -> Chapter:
     history, fitting = story.run.history, story.plan.fitting
     predictor = story.run.predictor
     lead = (
-        f"Gradient descent on the network, {number(fitting.batch)} rows a step, {_epochs(len(history))}. Each member learns "
-        f"from {fitting.folds - 1} of {fitting.folds} parts of the training rows and is judged on the part it holds out. "
-        "The straight line is computed at once, without steps."
+        f"Gradient descent on the network, {number(fitting.batch)} rows a step, {_epochs(len(history))}. Each member "
+        f"learns from {fitting.folds - 1} of {fitting.folds} parts of the training rows and is judged on the part it "
+        "holds out. The straight line is computed at once, without steps."
     )
     blocks: list[Block] = []
     if history:
@@ -113,7 +124,7 @@ def fit_chapter(story: Story) -> Chapter:
         best = min(range(len(history)), key=lambda place: _or_infinite(held_out[place])) + 1
         loss = "log loss" if story.classes else "squared error"
         blocks.append(charts.learning_curves([epoch.training_loss for epoch in history], held_out, best, loss))
-    blocks += [*_parameters(predictor), _kept(story), Folded("Why so many, and so fast?", (_sizes(story, "fitting"),))]
+    blocks += [*_parameters(predictor), _kept(story), Folded("Why these settings", (_sizes(story, "fitting"),))]
     return Chapter("3 Fit", lead, tuple(blocks))
 
 
@@ -128,29 +139,27 @@ def _epochs(many: int) -> str:
 def _parameters(predictor: Predictor) -> tuple[Block, ...]:
     with torch.random.fork_rng(devices=[]):
         born = network_over(predictor.network.features, predictor.plan, outputs_for(predictor.encoders))
-    before = {name: value.detach().numpy() for name, value in born.named_parameters()}
-    after = {name: value.detach().numpy() for name, value in predictor.network.named_parameters()}
-    if not before:
-        return ()
-    changes = [charts.Change(name, before[name].shape, before[name], after[name]) for name in before]
-    together = [torch.cat([torch.from_numpy(values).flatten() for values in of.values()]).numpy() for of in (before, after)]
+    before, after = (dict(network.named_parameters()) for network in (born, predictor.network))
+    changes = [
+        charts.Change(name, tuple(value.shape), value.detach().numpy(), after[name].detach().numpy())
+        for name, value in before.items()
+    ]
+    together = [parameters_to_vector(network.parameters()).detach().numpy() for network in (born, predictor.network)]
     table = charts.parameter_table(changes)
-    return charts.weights("the network's parameters", *together), Folded(table.question, (table,))
+    return charts.weights("the network's parameters", *together), Folded(table.question, (replace(table, question=""),))
 
 
 def _kept(story: Story) -> Grid:
     """Which of line and network is the model: the choice is made on training rows, by the one that errs less."""
     predictor = story.run.predictor
-    losses = predictor.held_out_losses
     names = (NETWORK, LINE)
-    rows = tuple(
-        (name, thousandths(losses[name]) if story.classes else significant(math.sqrt(losses[name]))) for name in names
-    )
-    measure = "log loss" if story.classes else "off by (RMSE)"
+    losses = [predictor.held_out_losses[name] for name in names]
+    texts = map(thousandths, losses) if story.classes else (significant(math.sqrt(loss)) for loss in losses)
     return Grid(
         "Which of the two is kept?",
-        ("model", f"{measure}, on training rows it had not learned from"),
-        tuple((name, spaced(loss)) for name, loss in rows),
-        f"The {predictor.kept}, because it errs less on them (lower is better). The test rows have no say in this.",
+        ("model", "log loss" if story.classes else "off by (RMSE)"),
+        tuple(zip(names, map(spaced, texts), strict=True)),
+        f"The {predictor.kept}: it errs less (lower is better) on training rows that neither had learned from. "
+        "The test rows have no say in this.",
         marked=names.index(predictor.kept),
     )

@@ -68,7 +68,7 @@ class Prose:
 class Points:
     """A few sentences under one heading, each a point of its own."""
 
-    title: str
+    title: str  # "" for none
     points: tuple[str, ...]
 
 
@@ -169,7 +169,7 @@ def _text_of(name: str) -> str:
 
 def _specification(figure: Figure) -> Markup:
     """The chart as JSON that may stand in a <script> element."""
-    chart: dict[str, object] = figure.chart.to_dict(validate=False)  # the tests draw every chart; checking costs half of the time
+    chart: dict[str, object] = figure.chart.to_dict(validate=False)  # checking takes half of the time
     # Altair's default size gives way to the page's; what the chart's author set stays.
     config = _mapping(chart.pop("config", None))
     view = dict(_mapping(config.get("view")))

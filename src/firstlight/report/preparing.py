@@ -80,9 +80,12 @@ def _decisions(story: Story) -> list[Block]:
     kinds = Counter(column.kind for column in used)
     taken = listed([counted(many, kind) for kind, many in kinds.items()], "and", most=len(KINDS))
     left_out = [column for column in story.plan.columns if column.kind == LEFT_OUT]
-    target = f"{story.target} is taken as {'classes' if story.classes else 'a number'}: {_reason(story, 'target.task')}."
-    summary = f"{target} {counted(len(used), 'column')} {'is' if len(used) == 1 else 'are'} used to predict it: {taken}."
-    blocks: list[Block] = [Prose(sentences(summary, "No column is left out." if not left_out else ""))]
+    summary = sentences(
+        f"{story.target} is taken as {'classes' if story.classes else 'a number'}: {_reason(story, 'target.task')}.",
+        f"{counted(len(used), 'column')} {'is' if len(used) == 1 else 'are'} used to predict it: {taken}.",
+        "" if left_out else "No column is left out.",
+    )
+    blocks: list[Block] = [Prose(summary)]
     if left_out:
         blocks.append(_grid(story, "What is left out, and why?", left_out))
     return [*blocks, Folded("What each column was taken for, and why", (_grid(story, "", used),))]
@@ -123,7 +126,7 @@ def _most_telling(story: Story) -> Figure | None:
     return bars_of_shares(
         f"Which columns tell most about {story.target}?",
         {story.names[name]: share for name, share in first.items()},
-        f"share of how {story.target} varies that the column explains alone",
+        "share explained by the column alone",
         caption,
     )
 
@@ -149,7 +152,10 @@ def _card(story: Story, name: str, kind: str) -> Figure:
     part = kind_named(kind)
     values = part.encode(cells.to_frame(), {name: story.columns[name].settings}, {})[:, 0].numpy()
     known, gaps = values[~np.isnan(values)], int(np.isnan(values).sum())
-    figure = charts.numbers(shown, known, gaps, "") if kind == NUMBER.name else charts.dates(shown, _moments(known), gaps, "")
+    if kind == NUMBER.name:
+        figure = charts.numbers(shown, known, gaps, title="")
+    else:
+        figure = charts.dates(shown, _moments(known), gaps, title="")
     return replace(figure, question=shown, numbers=None, chart=figure.chart.properties(height=CARD_HEIGHT))
 
 
@@ -167,7 +173,8 @@ def _gaps(story: Story) -> list[Block]:
     most, rest = found[:MOST_DRAWN], found[MOST_DRAWN:]
     if len(found) < FEWEST_BARS:
         which = listed([f"{story.names[name]}, {number(many)} ({percent(many, rows)})" for name, many in found], "and")
-        return [Prose(f"Missing cells in the {number(rows)} training rows: {which}. No other column in use has any. {KEPT_GAPS}")]
+        missing = f"Missing cells in the {number(rows)} training rows: {which}. No other column in use has any."
+        return [Prose(f"{missing} {KEPT_GAPS}")]
     caption = sentences(
         f"{counted(len(found), 'column')} of {len(gaps)} {'has' if len(found) == 1 else 'have'} gaps.",
         f"The {len(rest)} that are not drawn have fewer." if rest else "",

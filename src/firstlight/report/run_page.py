@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from firstlight.evaluate.wording import headline
+from firstlight.evaluate.wording import TITLES, headline
 from firstlight.model.building import parameters_of
-from firstlight.report.evaluating import evaluate_chapter
+from firstlight.model.predictor import LINE, NETWORK
+from firstlight.report.evaluating import evaluate_chapter, first_error, meanings
 from firstlight.report.learning import build_chapter, fit_chapter
 from firstlight.report.page import Block, Chapter, Folded, Grid, Points, Prose, Script, render
 from firstlight.report.preparing import prepare_chapter
@@ -23,7 +24,7 @@ MOST_POINTS = 6  # what to beware of that stands open; the rest folds
 
 FILES = {
     FILE_NAME: "the model: weights, plan, scores; all that predicting needs",
-    PLAN: "each decision with its reason; edit it and fit again with --plan",
+    PLAN: "each decision with its reason; edit it and give it back to the next fit",
     SCRIPT: "all of this as plain PyTorch",
     METRICS: "verdict and scores, for programs",
     LOG: "the losses of each epoch",
@@ -56,44 +57,41 @@ def _headline(story: Story) -> tuple[Grid, ...]:
     rows = tuple((f"{row.name} (kept)" if row.kept else row.name, *map(spaced, row.cells)) for row in table.rows)
     kept = next(place for place, row in enumerate(table.rows) if row.kept)
     head = f"on {counted(evaluation.rows, 'test row')}"
-    return (Grid("", (head, *table.columns), rows, "", marked=kept),)
+    names = [name for name, title in TITLES.items() if title in table.columns]
+    return (Grid("", (head, *table.columns), rows, meanings(names), marked=kept),)
 
 
 def _beware(story: Story) -> tuple[Block, ...]:
-    points = [_sentence(point) for point in (*story.plan.beware, *story.run.notes)]
+    said = (first_error(story), *story.plan.beware, *story.run.notes)
+    points = [point if point.endswith((".", "?", "!")) else f"{point}." for point in said if point]
     if not points:
         return ()
-    blocks: list[Block] = [Points("What to beware of", tuple(points[:MOST_POINTS]))]
+    blocks: list[Block] = [Points("Before you rely on it", tuple(points[:MOST_POINTS]))]
     if rest := points[MOST_POINTS:]:
         blocks.append(Folded(f"{number(len(rest))} more", (Points("", tuple(rest)),)))
     return tuple(blocks)
 
 
-def _sentence(text: str) -> str:
-    text = spaced(text)
-    return text if text.endswith((".", "?", "!")) else f"{text}."
-
-
 def _save_chapter(story: Story) -> Chapter:
     place = _place(story)
     lead = (
-        "The model is one .safetensors file: numbers and text, nothing that could run. After saving, it was loaded again "
-        f"and gave the same answers to the {EXAMPLES} training rows that the file keeps as examples."
+        "The model is one .safetensors file: numbers and text, nothing that could run. After saving, it was loaded "
+        f"again and gave the same answers to the {EXAMPLES} training rows that the file keeps as examples."
     )
     predictor = story.run.predictor
     inside = (
-        ("network", f"{counted(parameters_of(predictor.network), 'parameter')}, and how its columns become features"),
-        ("straight line", f"{counted(parameters_of(predictor.line), 'parameter')}, and how its columns become features"),
+        (NETWORK, f"{counted(parameters_of(predictor.network), 'parameter')}, and how columns become features"),
+        (LINE, f"{counted(parameters_of(predictor.line), 'parameter')}, and how columns become features"),
         ("words", "the categories of each column and the labels of the target, as the training rows have them"),
         ("plan", "the same as plan.toml"),
-        ("scores", "the verdict's numbers, with their intervals" if story.run.evaluation else "none: it was not tested"),
+        ("scores", "all of them, with their intervals" if story.run.evaluation else "none: it was not tested"),
         ("examples", f"{EXAMPLES} training rows with their answers: whoever gets the file can read them"),
     )
     python = (
         f"import firstlight as fl\n\nrun = fl.load({place!r})\n"
         'predictions = run.predict("new_rows.csv")\nrun.model  # an nn.Module\n'
     )
-    blocks = (
+    blocks: tuple[Block, ...] = (
         *_files(story),
         Folded("What lies in the model file", (Grid("", ("part", "what it is"), inside, ""),)),
         Script("Predict from the terminal", f"firstlight predict {_quoted(place)} new_rows.csv -o predictions.csv\n"),
@@ -125,9 +123,9 @@ def _size(path: Path) -> int:
 
 def _together_chapter(story: Story) -> Chapter:
     lead = (
-        f"All six steps in {counted(story.script.count(chr(10)), 'line')} of plain PyTorch. The script needs torch, numpy "
-        "and polars, not firstlight; it fits the model again and checks that it is the same."
+        f"All six steps in {counted(len(story.script.splitlines()), 'line')} of plain PyTorch. The script needs torch, "
+        "numpy and polars, not firstlight; it fits the model again and checks that it is the same."
     )
-    seconds = story.run.seconds
-    took = () if seconds is None else (Prose(f"The whole run took {number(round(seconds, 1))} seconds."),)
-    return Chapter("6 Together", lead, (*took, Script(SCRIPT, story.script)))
+    if story.run.seconds is not None:
+        lead += f" The whole run took {counted(max(1, round(story.run.seconds)), 'second')}."
+    return Chapter("6 Together", lead, (Script(SCRIPT, story.script),))

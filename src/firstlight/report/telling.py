@@ -31,8 +31,8 @@ def told_by_columns(train: pl.DataFrame, predictor: Predictor) -> dict[str, floa
     told = dict.fromkeys(plan.inputs, 0.0)
     for kind in plan.kinds:
         names = list(plan.of_kind(kind))
-        parts = kind.encode(rows, plan.of_kind(kind), encoders.learned[kind.block]).flatten(1).tensor_split(len(names), 1)
-        for name, part in zip(names, parts, strict=True):
+        encoded = kind.encode(rows, plan.of_kind(kind), encoders.learned[kind.block]).flatten(1)
+        for name, part in zip(names, encoded.tensor_split(len(names), dim=1), strict=True):
             told[name] = max(explained(groups_of(values), aims) for values in part.T)
     return dict(sorted(told.items(), key=lambda pair: -pair[1]))
 

@@ -58,7 +58,7 @@ CONFIG: dict[str, object] = {
         "titleBaseline": "bottom",
         "titleX": 0,
         "titleY": -10,
-        "tickCount": 5,
+        "tickCount": {"signal": "max(2, min(5, floor(height / 40)))"},
     },
     "axisBand": {"grid": False, "domain": False, "ticks": False, "labelColor": INK},
     "legend": {

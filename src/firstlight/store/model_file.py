@@ -30,7 +30,7 @@ from firstlight.plain.line import Line
 from firstlight.plan.document import from_toml, to_toml
 from firstlight.plan.plan import Plan
 from firstlight.refusal import Refused
-from firstlight.store.audit import Entry, Header, audit, read_tensors
+from firstlight.store.audit import LENGTH_BYTES, Entry, Header, audit, read_tensors
 
 FORMAT = "firstlight 1"
 EXAMPLES = 5
@@ -91,7 +91,15 @@ def save_model(path: Path, predictor: Predictor, evaluation: Evaluation | None, 
         **{f"line.{name}": value.contiguous() for name, value in predictor.line.state_dict().items()},
         "constant": predictor.constant,
     }
-    write_whole(path, save(tensors, metadata))
+    write_whole(path, _with_sorted_header(save(tensors, metadata)))
+
+
+def _with_sorted_header(content: bytes) -> bytes:
+    """The same file with the names in its header in order: as `save` leaves them, no two files are alike."""
+    begin = LENGTH_BYTES + int.from_bytes(content[:LENGTH_BYTES], "little")
+    header = json.dumps(json.loads(content[LENGTH_BYTES:begin]), sort_keys=True).encode()
+    header += b" " * (-len(header) % 8)  # so that the tensors begin at a multiple of 8
+    return len(header).to_bytes(LENGTH_BYTES, "little") + header + content[begin:]
 
 
 def _finite(values: Mapping[str, float]) -> dict[str, float]:

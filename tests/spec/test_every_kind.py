@@ -1,0 +1,215 @@
+"""What every kind of column promises. A new kind gets all of this for a few example cells in the table below."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from firstlight.kinds.all_kinds import KINDS, kind_named
+from firstlight.kinds.kind import Kind
+from firstlight.model.encoding import oddities
+from firstlight.model.predictor import LINE, NETWORK
+from firstlight.plan.deciding import decide_column
+from firstlight.plan.plan import Target
+from firstlight.store.model_file import load_model
+from firstlight.store.run import Run
+from firstlight.workflow import Choices
+
+if TYPE_CHECKING:
+    from tests.conftest import Bare, Fit
+
+DAY = datetime.datetime(2024, 2, 29, 23, 30)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a kind: cells as they stand in a table, and cells that no training row has."""
+
+    kind: str
+    cells: tuple[object, ...]
+    unseen: tuple[object, ...]
+
+
+COLUMNS = {
+    "number, typed": Column("number", (1.5, -2.0, 1e9, 0.0, 3.25), (7.0, 1e300, float("inf"))),
+    "number, whole": Column("number", (1, 2, 3, 10**12, -5), (7, -(10**18))),
+    "number, text": Column("number", ("39.1", " 4", "-1e3", "0.5", "7"), ("8.5", "many", "1e999")),
+    "number, decimal comma": Column("number", ("39,1", "4,25", "1.000,5"), ("8,5", "many")),
+    "number, with a unit": Column("number", ("3 kg", "4.5 kg", "10 kg"), ("8 kg", "heavy")),
+    "category": Column("category", ("Biscoe", "Dream", "Ünal 猫", "a,b\n'"), ("Torgersen",)),
+    "category, codes": Column("category", ("01234", "00501", "04109"), ("99999",)),
+    "boolean, typed": Column("boolean", (True, False), ()),
+    "boolean, text": Column("boolean", ("yes", "no"), ("maybe",)),
+    "boolean, numbers": Column("boolean", (0, 1), (2,)),
+    "date, typed": Column("date", (DAY, datetime.datetime(1969, 1, 1)), (datetime.datetime(2200, 1, 1),)),
+    "date, ISO": Column("date", ("2024-02-29", "1969-01-01", "2023-12-31"), ("2200-01-01", "2023-02-30")),
+    "date, German": Column("date", ("29.02.2024", "01.01.1969"), ("31.12.2024", "soon")),
+}
+EVERY_COLUMN = pytest.mark.parametrize("name", COLUMNS)
+
+
+def rows_of(name: str, rows: int = 60) -> pl.DataFrame:
+    """A table of one input column, with a gap here and there, and of two classes that depend on it a little."""
+    cells = pl.Series("cell", COLUMNS[name].cells, strict=False)
+    chosen = pl.Series("cell", torch.randint(len(cells), (rows,), generator=torch.Generator().manual_seed(1)).numpy())
+    answers = ["low" if place < len(cells) / 2 else "high" for place in chosen]
+    answers[::7] = ["high"] * len(answers[::7])
+    gaps = pl.int_range(rows, eager=True) % 11 == 5
+    column = cells.gather(chosen).to_frame().select(pl.when(gaps).then(None).otherwise("cell").alias("cell"))
+    return column.with_columns(pl.Series("answer", answers))
+
+
+def kind_and_settings(name: str) -> tuple[Kind[Any], Mapping[str, Any]]:
+    kind = kind_named(COLUMNS[name].kind)
+    claim = kind.claim(rows_of(name)["cell"])
+    assert claim is not None
+    return kind, {"cell": claim.settings}
+
+
+def encoded(name: str, rows: pl.DataFrame, learned_from: pl.DataFrame | None = None) -> Tensor:
+    kind, columns = kind_and_settings(name)
+    return kind.encode(rows, columns, kind.learn(rows_of(name) if learned_from is None else learned_from, columns))
+
+
+def features(name: str, taught: pl.DataFrame, rows: pl.DataFrame) -> tuple[Tensor, Tensor]:
+    """What the network and the line are given for the rows, by modules that the taught rows made."""
+    kind, columns = kind_and_settings(name)
+    learned = kind.learn(taught, columns)
+    values = kind.encode(taught, columns, learned)
+    asked = kind.encode(rows, columns, learned)
+    network, line = kind.network_features(values, learned, 4), kind.line_features(values, learned)
+    assert (type(network), type(line)) == kind.modules, "a model file could not be loaded"
+    given = network(asked), line(asked)
+    assert [part.shape for part in given] == [(len(rows), network.width), (len(rows), line.width)]
+    return given
+
+
+def same(first: Tensor, second: Tensor) -> None:
+    assert_close(first, second, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.fixture(scope="module", params=[(name, keep) for name in COLUMNS for keep in (NETWORK, LINE)], ids=str)
+def fitted(request: pytest.FixtureRequest, fit: Fit) -> tuple[str, Run]:
+    name, keep = request.param
+    return name, fit(rows_of(name), Choices("answer"), keep=keep)
+
+
+def test_every_kind_has_its_example_columns() -> None:
+    assert {column.kind for column in COLUMNS.values()} == {kind.name for kind in KINDS}
+
+
+@EVERY_COLUMN
+def test_a_column_is_claimed_by_its_kind_among_all(name: str) -> None:
+    rows = rows_of(name)
+    aim = Target(column="answer", task="classification")
+    assert decide_column(rows["cell"], rows["answer"], aim).column.kind == COLUMNS[name].kind
+
+
+@EVERY_COLUMN
+def test_encoding_twice_gives_the_same(name: str) -> None:
+    same(encoded(name, rows_of(name)), encoded(name, rows_of(name)))
+
+
+@EVERY_COLUMN
+def test_each_row_is_encoded_by_itself_alone(name: str) -> None:
+    rows = rows_of(name)
+    whole = encoded(name, rows)
+    same(torch.cat([encoded(name, rows[place : place + 1]) for place in range(len(rows))]), whole)
+    same(encoded(name, rows.reverse()), whole.flip(0))
+
+
+@EVERY_COLUMN
+def test_what_is_learned_does_not_depend_on_the_order_of_rows(name: str) -> None:
+    rows = rows_of(name)
+    same(encoded(name, rows, learned_from=rows), encoded(name, rows, learned_from=rows.reverse()))
+
+
+@EVERY_COLUMN
+def test_different_cells_and_the_gap_are_told_apart(name: str) -> None:
+    cells = pl.Series("cell", [*COLUMNS[name].cells, None], strict=False).to_frame()
+    for given in features(name, rows_of(name), cells):
+        assert len(given.unique(dim=0)) == len(cells)
+
+
+@EVERY_COLUMN
+def test_cells_never_seen_give_finite_features(name: str) -> None:
+    if not COLUMNS[name].unseen:
+        pytest.skip("every cell that a column of this type can hold has been seen")
+    cells = pl.Series("cell", COLUMNS[name].unseen, strict=False).to_frame()
+    for given in features(name, rows_of(name), cells):
+        assert given.isfinite().all()
+
+
+@EVERY_COLUMN
+def test_a_table_of_one_row_is_learned_from(name: str) -> None:
+    rows = rows_of(name)[:1]
+    for given in features(name, rows, rows_of(name)):
+        assert given.isfinite().all()
+
+
+@EVERY_COLUMN
+def test_a_column_of_gaps_alone_is_learned_from_and_answered(name: str) -> None:
+    rows = rows_of(name)
+    gaps = rows.with_columns(pl.lit(None, dtype=rows["cell"].dtype).alias("cell"))
+    for taught, asked in ((gaps, gaps), (gaps, rows), (rows, gaps)):
+        for given in features(name, taught, asked):
+            assert given.isfinite().all()
+
+
+def test_a_saved_and_loaded_model_gives_the_same_answers(fitted: tuple[str, Run]) -> None:
+    name, run = fitted
+    assert run.folder is not None
+    again = load_model(run.folder / "model.safetensors").predictor
+    assert run.predictor.plan.columns[0].kind == COLUMNS[name].kind
+    for first, second in zip(values(run, rows_of(name)), again.answers(rows_of(name)).values(), strict=True):
+        same(first, second.probabilities)  # type: ignore[union-attr]
+
+
+def test_the_number_of_rows_asked_at_once_does_not_change_an_answer(fitted: tuple[str, Run]) -> None:
+    name, run = fitted
+    rows = rows_of(name)
+    one_by_one = [run.predict(rows[place : place + 1]) for place in range(len(rows))]
+    whole = run.predict(rows)
+    assert whole["answer"].equals(pl.concat(one_by_one)["answer"])
+    apart = (whole["P(high)"] - pl.concat(one_by_one)["P(high)"]).abs()
+    assert apart.max() < 1e-6  # type: ignore[operator]
+
+
+def test_any_cell_is_answered_with_a_note_where_it_cannot_be_used(fitted: tuple[str, Run]) -> None:
+    name, run = fitted
+    cells = pl.Series("cell", [*COLUMNS[name].unseen, None], strict=False).to_frame()
+    assert len(run.predict(cells)) == len(cells)
+    strange = {"many", "heavy", "soon", "maybe", "Torgersen", "99999", "2023-02-30", "1e999", 2, float("inf")}
+    met = [cell for cell in COLUMNS[name].unseen if cell in strange]
+    notes = " ".join(oddities(cells, run.predictor.plan, run.predictor.encoders))
+    assert all(str(cell) in notes for cell in met)
+    assert notes.startswith("cell: ") == bool(met)
+
+
+def test_the_ejected_script_fits_the_same_model(fitted: tuple[str, Run], bare: Bare) -> None:
+    _, run = fitted
+    assert run.folder is not None
+    said, fault = bare(run.folder / "train.py")
+    assert fault == ""
+    assert said.endswith("the same model, to the last bit\n")
+
+
+def test_fitting_twice_gives_the_same_bytes(fitted: tuple[str, Run], fit: Fit, tmp_path: Path) -> None:
+    name, run = fitted
+    assert run.folder is not None
+    fit(rows_of(name), Choices("answer"), keep=run.predictor.kept, out=tmp_path)
+    for file in ("model.safetensors", "plan.toml", "train.py"):
+        assert (tmp_path / file).read_bytes() == (run.folder / file).read_bytes()
+
+
+def values(run: Run, rows: pl.DataFrame) -> list[Tensor]:
+    return [answers.probabilities for answers in run.predictor.answers(rows).values()]  # type: ignore[union-attr]
