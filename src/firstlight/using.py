@@ -25,6 +25,7 @@ from firstlight.evaluate.evaluation import Evaluation
 from firstlight.evaluate.stored import as_json
 from firstlight.evaluate.verdict import Circumstances, verdict
 from firstlight.files import write_whole
+from firstlight.model.building import build_line
 from firstlight.model.encoding import complete, encode_target, known_targets
 from firstlight.model.fitting import Lesson, born, finish, fit_line, fit_network
 from firstlight.model.predictions import Predictions, predictions
@@ -290,7 +291,8 @@ class Untrained:
 
     def finish(self) -> Run:
         """Step 4, evaluate: beside the straight line and the constant, on the test rows; the better one is kept."""
-        line, held_out = fit_line(self.lesson)
+        line = build_line(self.lesson.plan, self.lesson.encoders, self.lesson.inputs)
+        held_out = fit_line(line, self.lesson)
         predictor = finish(self.network, line, held_out, self.lesson)
         divided_by = self.lesson.plan.split
         evaluation = evaluate_on(predictor, self.rows.test, self.rows.truth, groups_of(self.rows.test, divided_by))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from firstlight.eject.script import script_of
 from firstlight.evaluate.evaluation import Evaluation, evaluate
 from firstlight.evaluate.verdict import Circumstances, TestedOn, untested, verdict
 from firstlight.files import write_whole
-from firstlight.model.building import parameters_of
+from firstlight.model.building import build_line, parameters_of
 from firstlight.model.encoding import encode_target, learn, strays_in
 from firstlight.model.fitting import Lesson, born, finish, fit_line, fit_network, prepare
 from firstlight.model.predictor import Predictor
@@ -31,7 +32,16 @@ from firstlight.plan.plan import Plan, Split, Task
 from firstlight.plan.splitting import FEWEST_ROWS, Parts, apply_split, choose_split, kin_of
 from firstlight.refusal import Refused, column_named
 from firstlight.report.run_page import run_page
-from firstlight.store.folder import REPORT, SCRIPT, claimed, free_folder, write_log, write_metrics, write_plan
+from firstlight.store.folder import (
+    REPORT,
+    SCRIPT,
+    claimed,
+    free_folder,
+    write_copies,
+    write_log,
+    write_metrics,
+    write_plan,
+)
 from firstlight.store.model_file import FILE_NAME, load_model, save_model
 from firstlight.store.run import Rows, Run
 
@@ -117,17 +127,17 @@ def fit_steps(source: str | Path | FrameLike, choices: Choices, plan: Plan | Non
     started = time.monotonic()
     # 1 Prepare
     opened = open_rows(source, choices, plan)
+    prepared, lesson = prepare_rows(opened, choices, plan)
+    plan, rows = prepared.plan, prepared.rows
     folder = out or free_folder(opened.table.reading.name)
-    with claimed(folder):
-        prepared, lesson = prepare_rows(opened, choices, plan)
-        plan, rows = prepared.plan, prepared.rows
-        torch.set_num_threads(plan.fitting.threads)
+    with claimed(folder), threads(plan.fitting.threads):
         yield prepared
         # 2 Build
-        line, line_held_out = fit_line(lesson)
+        line = build_line(plan, lesson.encoders, lesson.inputs)
         network = born(lesson)
         yield Built(parameters_of(line), parameters_of(network))
         # 3 Fit
+        line_held_out = fit_line(line, lesson)
         history: list[Epoch] = []
         try:
             for epoch in fit_network(network, lesson):
@@ -140,10 +150,8 @@ def fit_steps(source: str | Path | FrameLike, choices: Choices, plan: Plan | Non
         evaluation = evaluate_on(predictor, rows.test, rows.truth, groups_of(rows.test, plan.split))
         yield Evaluated(evaluation, predictor)
         # 5 Save
-        write_plan(
-            folder, plan, opened.table.frame if plan.source.copied else None,
-            opened.test_table.frame if opened.test_table and plan.test_source and plan.test_source.copied else None,
-        )  # fmt: skip
+        write_plan(folder, plan)
+        write_copies(folder, opened.table, opened.test_table)
         save_model(folder / FILE_NAME, predictor, evaluation, rows.train)
         stored = load_model(folder / FILE_NAME)  # checked by loading it again
         # 6 Together
@@ -157,6 +165,17 @@ def fit_steps(source: str | Path | FrameLike, choices: Choices, plan: Plan | Non
         write_whole(folder / SCRIPT, script)
         write_whole(folder / REPORT, run_page(run, rows, script))
         yield Finished(run)
+
+
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """As many threads as the plan says, for the last bits of sums depend on it; afterwards as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def open_rows(source: str | Path | FrameLike, choices: Choices, plan: Plan | None) -> Opened:

@@ -123,9 +123,8 @@ class TestFit:
 
     def test_what_strangers_wrote_reaches_the_terminal_harmless(self, run: Run) -> None:
         name = "\x1b[31mred[/]\x07"
-        pl.DataFrame({name: [f"[bold]{row % 4}\x1b]0;title" for row in range(60)], "y": ["a", "b"] * 30}).write_parquet(
-            "t.parquet"
-        )
+        cells = [f"[bold]{row % 4}\x1b]0;title" for row in range(60)]
+        pl.DataFrame({name: cells, "y": ["a", "b"] * 30}).write_parquet("t.parquet")
         for command in (
             ("fit", "t.parquet", "--target", "y", "--time", "0.01s"),
             ("check", "t.parquet", "--target", "y"),
@@ -173,7 +172,7 @@ class TestInterruption:
         rows = 4000
         table = pl.DataFrame({f"x{place}": [row * 37 % (101 + place) for row in range(rows)] for place in range(8)})
         table.with_columns(y=pl.col("x0") + pl.col("x1")).write_csv(tmp_path / "t.csv")
-        command = [FIRSTLIGHT, "fit", "t.csv", "--target", "y", "--time", "10m", "--out", "run"]
+        command: list[str | Path] = [FIRSTLIGHT, "fit", "t.csv", "--target", "y", "--time", "10m", "--out", "run"]
         process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert process.stdout is not None
         for line in process.stdout:
@@ -199,7 +198,7 @@ class TestTerminal:
         environment.pop("NO_COLOR", None)
         if not colours:
             environment["NO_COLOR"] = "1"
-        command = [FIRSTLIGHT, "fit", penguins, "--target", "species", "--time", "0.5s"]
+        command: list[str | Path] = [FIRSTLIGHT, "fit", penguins, "--target", "species", "--time", "0.5s"]
         process = subprocess.Popen(command, cwd=tmp_path, stdout=child, stderr=child, env=environment)
         os.close(child)
         shown = read_all(parent)
@@ -269,7 +268,8 @@ class TestRefusals:
             ("predict", "MODEL is missing. `firstlight predict --help` says more."),
             (
                 "fit penguins.csv --task clasification",
-                "--task 'clasification' is not one of 'classification', 'regression'. `firstlight fit --help` says more.",
+                "--task 'clasification' is not one of 'classification', 'regression'. "
+                "`firstlight fit --help` says more.",
             ),
             ("fit x --seed y", "--seed needs a whole number. `firstlight fit --help` says more."),
         ],

@@ -78,7 +78,7 @@ def every_chart() -> tuple[Figure, ...]:
         charts.predictions("price", truth, said, said * 0.7, said * 1.4),
         charts.residuals("price", said - truth),
         charts.reliability(promises),
-        charts.coverage(promises),
+        charts.coverage(0.95, dict(zip(("all", "low", "high"), promises, strict=True))),
     )
 
 

@@ -1,4 +1,4 @@
-"""From a model and new rows to a file of answers; and from new rows with the target to a score whose looks are counted."""
+"""From a model and new rows to a file of answers; and, where the target is known, to a score whose looks are counted."""
 
 from __future__ import annotations
 

@@ -156,10 +156,11 @@ class Teller:
             raise ValueError("a finished fit has a folder")
         self.paper.say(f"{folder / FILE_NAME}, checked by loading it again", step="5 Save")
         lines = len((folder / SCRIPT).read_text(encoding="utf-8").splitlines())
+        promise = "" if self.interrupted else "; retrains to the same bits"
         self.paper.rows(
             [
                 (str(folder / REPORT), "what it learned, and where it errs"),
-                (str(folder / SCRIPT), f"all of this as plain PyTorch, {lines} lines; retrains to the same bits"),
+                (str(folder / SCRIPT), f"all of this as plain PyTorch, {lines} lines{promise}"),
                 (str(folder / PLAN), "every decision with its reason; edit it for fit --plan"),
             ],
             step="6 Together",

@@ -221,6 +221,7 @@ def _fit_network(plan: Plan) -> list[str]:
         ]
     loss, learned = ("member_log_losses", "targets[train]") if classes else ("member_squared_errors", "unit_targets")
     lines += [
+        f"torch.manual_seed({fitting.seed})  # the order of the rows, and what is dropped out",
         "epochs = fit_members(",
         f"    model, inputs, {learned}, learns, {loss}, epochs={fitting.epochs}, batch={fitting.batch},",
         f"    rate={fitting.rate!r}, decay={fitting.decay!r},",

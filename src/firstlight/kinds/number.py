@@ -15,6 +15,7 @@ from firstlight.plain.numbers import (
     Scaled,
     number_values,
     numbers_in_dress,
+    numbers_in_dress_with_decimal_comma,
     numbers_in_text,
     numbers_with_decimal_comma,
     piecewise_linear,
@@ -22,18 +23,27 @@ from firstlight.plain.numbers import (
     typed_numbers,
 )
 
-Reader = Literal["typed_numbers", "numbers_in_text", "numbers_with_decimal_comma", "numbers_in_dress"]
+Reader = Literal[
+    "typed_numbers",
+    "numbers_in_text",
+    "numbers_with_decimal_comma",
+    "numbers_in_dress",
+    "numbers_in_dress_with_decimal_comma",
+]
 READERS: Mapping[Reader, Callable[[pl.Series], pl.Series]] = {
     "typed_numbers": typed_numbers,
     "numbers_in_text": numbers_in_text,
     "numbers_with_decimal_comma": numbers_with_decimal_comma,
     "numbers_in_dress": numbers_in_dress,
+    "numbers_in_dress_with_decimal_comma": numbers_in_dress_with_decimal_comma,
 }
 ENOUGH = 0.9  # of the cells must be numbers; the rest become gaps, and are counted
 LEADING_ZERO = r"^0\d"
 DECIMAL_COMMA = r"^[-+]?(\d{1,3}([.\s']\d{3})+|\d+)(,\d+)?$"
 THOUSANDS_COMMA = r"^[-+]?\d{1,3}(,\d{3})+(\.\d+)?$"
-DRESS = r"^[-+]?[$€£¥]?\s?[-+]?[\d,]*\.?\d+\s?(%|[$€£¥]|[A-Za-z]{1,4}|°[CF])?$"
+MONEY_BEFORE, UNIT_AFTER = r"^[-+]?[$€£¥]?\s?[-+]?", r"\s?(%|[$€£¥]|[A-Za-z]{1,4}|°[CF])?$"
+DRESS = MONEY_BEFORE + r"(\d{1,3}(,\d{3})+(\.\d+)?|\d*\.?\d+)" + UNIT_AFTER
+DRESS_WITH_DECIMAL_COMMA = MONEY_BEFORE + r"(\d{1,3}([.\s']\d{3})+|\d+)(,\d+)?" + UNIT_AFTER
 
 
 class NumberSettings(Settings, frozen=True):
@@ -59,11 +69,16 @@ def claim(cells: pl.Series) -> Claim[NumberSettings] | None:
         if comma >= ENOUGH:
             reason = f"{_percent(comma)} of its cells are numbers with a decimal comma"
             return Claim(0.9, reason, NumberSettings(read="numbers_with_decimal_comma"))
-    dressed = share(written.str.contains(DRESS))
-    units = written.str.replace_all(r"[-+\d.,\s]", "").n_unique()
-    if dressed >= ENOUGH and units <= 3:  # one unit, one currency: more are codes
-        reason = f"{_percent(dressed)} of its cells are numbers with a unit or a currency, such as {written[0]!r}"
-        return Claim(0.7, reason, NumberSettings(read="numbers_in_dress"))
+    units = written.str.replace_all(r"[-+\d.,'\s]", "").n_unique()
+    dress: tuple[tuple[str, Reader], ...] = (
+        (DRESS, "numbers_in_dress"),
+        (DRESS_WITH_DECIMAL_COMMA, "numbers_in_dress_with_decimal_comma"),
+    )
+    for form, reader in dress:
+        dressed = share(written.str.contains(form))
+        if dressed >= ENOUGH and units <= 3:  # one unit, one currency: more are codes
+            reason = f"{_percent(dressed)} of its cells are numbers with a unit or a currency, such as {written[0]!r}"
+            return Claim(0.7, reason, NumberSettings(read=reader))
     return None
 
 

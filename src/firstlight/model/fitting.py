@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from firstlight.model.building import build_line, build_network, outputs_for
+from firstlight.model.building import build_network, outputs_for
 from firstlight.model.encoding import Encoders, encode
 from firstlight.model.predictor import CONSTANT, LINE, NETWORK, Predictor, Unit
 from firstlight.plain.calibration import conformal_halfwidth, fit_temperature
@@ -49,9 +49,8 @@ def dealt_by_class(plan: Plan) -> bool:
     return plan.target.task == "classification" and plan.split.way != "group"
 
 
-def fit_line(lesson: Lesson) -> tuple[Line, Tensor]:
-    """The line on all training rows, and its outputs for each row by a line that did not learn from the row's fold."""
-    line = build_line(lesson.plan, lesson.encoders, lesson.inputs)
+def fit_line(line: Line, lesson: Lesson) -> Tensor:
+    """Fits the line to all training rows; returns for each row the outputs of a line that did not see its fold."""
     with torch.no_grad():
         design = line.design(lesson.inputs)
     held_out = torch.zeros(len(design), outputs_for(lesson.encoders), dtype=design.dtype)
@@ -61,7 +60,7 @@ def fit_line(lesson: Lesson) -> tuple[Line, Tensor]:
         held_out[out] = design[out] @ weight.T + bias
     weight, bias = _line_through(design, lesson.targets, lesson)
     line.load_state_dict({**line.state_dict(), "sums.weight": weight, "sums.bias": bias})
-    return line, held_out
+    return held_out
 
 
 def _line_through(design: Tensor, targets: Tensor, lesson: Lesson) -> tuple[Tensor, Tensor]:
@@ -87,6 +86,7 @@ def fit_network(network: Members, lesson: Lesson) -> Iterator[Epoch]:
     classes = lesson.plan.target.task == "classification"
     unit = unit_of(lesson)
     fitting = lesson.plan.fitting
+    torch.manual_seed(fitting.seed)  # whatever used chance since the network was born
     epochs = fit_members(
         network,
         lesson.inputs,

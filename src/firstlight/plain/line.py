@@ -48,7 +48,7 @@ def logistic(design: Tensor, classes: Tensor, outputs: int) -> tuple[Tensor, Ten
     mean, rows = design.mean(dim=0), len(design)
     centred = design - mean
     gram = (centred.T @ centred + torch.eye(design.shape[1], dtype=design.dtype)) / rows
-    turn = torch.linalg.inv(torch.linalg.cholesky(gram))
+    turn: Tensor = torch.linalg.inv(torch.linalg.cholesky(gram))
     turned = centred @ turn.T
     weight = torch.zeros(outputs, design.shape[1], dtype=design.dtype, requires_grad=True)
     bias = torch.zeros(outputs, dtype=design.dtype, requires_grad=True)
@@ -58,7 +58,8 @@ def logistic(design: Tensor, classes: Tensor, outputs: int) -> tuple[Tensor, Ten
 
     def loss() -> Tensor:
         optimiser.zero_grad()
-        loss = F.cross_entropy(turned @ weight.T + bias, classes) + (weight @ turn).square().sum() / 2 / rows
+        loss = F.cross_entropy(turned @ weight.T + bias, classes)
+        loss = loss + (weight @ turn).square().sum() / (2 * rows)
         loss.backward()
         return loss
 

@@ -25,8 +25,14 @@ def numbers_with_decimal_comma(cells: pl.Series) -> pl.Series:
 
 def numbers_in_dress(cells: pl.Series) -> pl.Series:
     """Numbers written as $1,234.50, 12 % or 3 kg: the first number of a cell; where there is none, a gap."""
-    bare = cells.str.replace_all(r"[$€£¥\s]", "").str.replace_all(r",(\d{3})\b", "$1")
+    bare = cells.str.replace_all(r"[$€£¥\s]", "").str.replace_all(r",(\d{3})", "$1")
     return bare.str.extract(r"([-+]?\d*\.?\d+(?:[eE][-+]?\d+)?)").cast(pl.Float64, strict=False)
+
+
+def numbers_in_dress_with_decimal_comma(cells: pl.Series) -> pl.Series:
+    """Numbers written as 1.234,50 € or 12,5 kg: the first number of a cell; where there is none, a gap."""
+    bare = cells.str.replace_all(r"[$€£¥\s']", "").str.replace_all(r"\.(\d{3})", "$1")
+    return bare.str.replace(",", ".", literal=True).str.extract(r"([-+]?\d*\.?\d+)").cast(pl.Float64, strict=False)
 
 
 LARGEST = 1e150  # the squares of larger numbers are infinite

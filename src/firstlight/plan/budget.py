@@ -25,6 +25,7 @@ STEP_OVERHEAD = 0.0015  # seconds a step that do not depend on sizes: seen on a 
 DEFAULT_SECONDS = 30.0
 DEFAULT_STEPS = 2500  # from where on a longer fit was seen to gain little
 MOST_EPOCHS = 40
+SMALL_BATCH = 64  # rows a step up to which threads wait for one another longer than they work
 FEWEST_EPOCHS = 8  # with fewer a network is hardly fitted; a slow machine takes longer instead
 
 
@@ -63,7 +64,7 @@ def fitting_for(rows: int, columns: int, words: int, network: Network, seconds: 
         epochs = min(4 * epochs, epochs_within(seconds, rows, batch, columns, words, network))
     return Fitting(
         folds=max(2, min(8, rows // 2)), epochs=epochs, batch=batch, rate=0.002 if rows < 10_000 else 0.006,
-        decay=0.03, seed=seed, threads=torch.get_num_threads(),
+        decay=0.03, seed=seed, threads=torch.get_num_threads() if batch > SMALL_BATCH else 1,
     )  # fmt: skip
 
 

@@ -78,7 +78,7 @@ def decide(
         "fitting.epochs": "as many as fit into the time, on this machine"
         if seconds
         else "enough for most tables of this size",
-        "fitting.threads": "results are the same to the bit with as many threads, not with others",
+        "fitting.threads": "as many as pay at this batch; with another number the last bits differ",
     }
     return Plan(
         source=source, test_source=test_source, target=aim, split=split, columns=columns, network=network,

@@ -21,7 +21,7 @@ from firstlight.report.wording import aligned, counted, number, percent, sentenc
 
 MOST_CELLS = 4  # columns shown beside a mistake: the most telling ones
 FEWEST_IN_A_THIRD = 10  # rows, below which a third of them says nothing
-NO_BREAK = "\u00a0"
+WHOLE_RANGE = "\u00a0–\u00a0"  # a range that does not break at the end of a line
 MOST_OPEN = 12  # classes whose table stands open
 
 MEANINGS: dict[ScoreName, str] = {
@@ -73,8 +73,8 @@ def _every_score(evaluation: Evaluation) -> Grid:
         for contender in evaluation.contenders:
             score = contender.score(name)
             value = scored(name, score.value)
-            cells.append(value if score.low is None else f"{value} ({interval(score).replace(' ', NO_BREAK)})")
-        rows.append((TITLES[name], *map(spaced, cells)))
+            cells.append(value if score.low is None else f"{value} ({interval(score)})")
+        rows.append((TITLES[name], *(spaced(cell).replace(" – ", WHOLE_RANGE) for cell in cells)))
     caption = f"In brackets: the 95 % interval. {meanings(names)}"
     heads = (f"{each.name} (kept)" if each.kept else each.name for each in evaluation.contenders)
     return Grid("What do all the scores say?", ("score", *heads), tuple(rows), caption)

@@ -6,12 +6,11 @@ import io
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
+from firstlight.data.table import Table
 from firstlight.evaluate.stored import as_json
 from firstlight.files import write_whole
 from firstlight.plain.loop import Epoch
@@ -49,6 +48,8 @@ def claimed(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.unlink(missing_ok=True)
+        with suppress(OSError):  # a fit that came to nothing leaves nothing; a folder with files in it stays
+            folder.rmdir()
         if not any(folder.iterdir()):  # the fit was refused before it wrote anything
             folder.rmdir()
 
@@ -65,14 +66,18 @@ def _refuse_a_living_owner(lock: Path, folder: Path) -> None:
         raise Refused(f"another fit (process {owner}) is writing into {folder}; wait for it, or choose another --out.")
 
 
-def write_plan(folder: Path, plan: Plan, rows: pl.DataFrame | None, test_rows: pl.DataFrame | None) -> None:
-    """plan.toml, and the rows where their source cannot be read again."""
-    for frame, name in ((rows, ROWS), (test_rows, TEST_ROWS)):
-        if frame is not None:
-            buffer = io.BytesIO()
-            frame.write_parquet(buffer)
-            write_whole(folder / name, buffer.getvalue())
+def write_plan(folder: Path, plan: Plan) -> None:
+    """plan.toml: each decision with its reason."""
     write_whole(folder / PLAN, to_toml(plan))
+
+
+def write_copies(folder: Path, table: Table, test_table: Table | None) -> None:
+    """The rows of a source that cannot be read again in the same way, as parquet; the others stay where they are."""
+    for source, name in ((table, ROWS), (test_table, TEST_ROWS)):
+        if source is not None and not source.reading.exact:
+            buffer = io.BytesIO()
+            source.frame.write_parquet(buffer)
+            write_whole(folder / name, buffer.getvalue())
 
 
 def write_log(folder: Path, history: Sequence[Epoch], kept: str) -> None:
