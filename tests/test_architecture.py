@@ -42,8 +42,12 @@ ROOMS: dict[str, set[str]] = {
     "report": BASE | {"kinds", "plan", "model", "evaluate", "store"},
     "eject": BASE | {"kinds", "plan", "model", "evaluate", "store"},
     "workflow": BASE | {"kinds", "plan", "model", "evaluate", "store", "report", "eject"},
-    "course": BASE
-    | {"datasets", "kinds", "plan", "model", "evaluate", "store", "report", "eject", "workflow"},
+    "asking": BASE | {"kinds", "plan", "model", "evaluate", "store", "report", "eject", "workflow"},
+    "stepping": BASE | {"kinds", "plan", "model", "evaluate", "store", "report", "eject", "workflow", "asking"},
+    "using": BASE | {"kinds", "plan", "model", "evaluate", "store", "report", "eject", "workflow", "asking"},
+    "checking": BASE | {"kinds", "plan", "model", "evaluate", "store"},
+    "inspecting": BASE | {"kinds", "plan", "model", "evaluate", "store", "using"},
+    "course": GROUND | {"plain", "report", "evaluate"},
 }
 EVERY_ROOM = set(ROOMS)
 # The doors: they may use every room, and no room may use them.

@@ -108,7 +108,7 @@ def check(
             seen.append(column_seen(rows[name], decision.column, decision.reason))
             remarks += strays_of(rows[name], decision.column)
     if aim and target:
-        remarks += [_suspicion(text, columns) for text in suspicions(rows, target, aim.task, columns)]
+        remarks += [Remark(found.column, found.why) for found in suspicions(rows, target, aim.task, columns)]
     remarks += _copies(rows, [column.name for column in columns if column.kind != LEFT_OUT], target)
     if aim and target:
         remarks += [remark for column in columns for remark in _drift(rows, column, aim)]
@@ -184,12 +184,6 @@ def strays_of(cells: pl.Series, column: Column) -> list[Remark]:
     examples = listed([repr(word) for word in words(strays).unique(maintain_order=True)], "and")
     are = "is" if len(strays) == 1 else "are"
     return [Remark(column.name, f"{_counted(len(strays), 'cell')} {are} no {column.kind} ({examples}): taken as gaps")]
-
-
-def _suspicion(text: str, columns: list[Column]) -> Remark:
-    """A sentence that begins with a column's name, parted from it."""
-    name = max((column.name for column in columns if text.startswith(f"{column.name} ")), key=len, default="")
-    return Remark(name, text.removeprefix(f"{name} "))
 
 
 def _copies(rows: pl.DataFrame, used: list[str], target: str | None) -> list[Remark]:

@@ -311,7 +311,7 @@ def evaluate_on(predictor: Predictor, rows: pl.DataFrame, truth: Tensor, groups:
 
 def verdict_of(evaluation: Evaluation | None, plan: Plan, looks: int) -> str:
     """The score in plain sentences, with what a reader must know to believe it."""
-    leaks = tuple(sentence.split(" ")[0] for sentence in plan.beware)
+    leaks = tuple(suspicion.column for suspicion in plan.beware)
     if evaluation is None:
         return untested(target=plan.target.column, leaks=leaks)
     ways: dict[str, TestedOn] = {"chance": "rows", "time": "time", "group": "groups", "file": "file"}

@@ -68,6 +68,15 @@ def test_nine_cells_in_ten_must_be_dates() -> None:
     assert DATE.claim(pl.Series(["2024-02-29"] * 8 + ["unknown", "lost"])) is None
 
 
+def test_a_column_of_many_forms_is_read_in_all_of_them_or_not_at_all() -> None:
+    forms = ["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d %b %Y", "%d %B %Y", "%B %d, %Y", "%Y.%m.%d"]
+    written = pl.Series([NOON.strftime(form) for form in forms])
+    claim = DATE.claim(written)
+    assert claim is not None
+    assert moments(written, claim.settings.forms).null_count() == 0
+    assert DATE.claim(written.extend(pl.Series(["29-02-24", "2024 02 29"]))) is None
+
+
 def test_impossible_days_are_gaps_and_strays() -> None:
     cells = pl.Series(["2024-02-29", "2023-02-29", None])
     settings = DateSettings(forms=("%Y-%m-%d",))

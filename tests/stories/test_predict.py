@@ -1,4 +1,4 @@
-"""From a model and new rows to a file of answers; and, where the target is known, to a score whose looks are counted."""
+"""From a model and new rows to a file of answers; where the target is known, to a score whose looks count."""
 
 from __future__ import annotations
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from firstlight.cli.fit_told import column_lines
 from firstlight.cli.paper import Paper, console, counted
-from firstlight.evaluate.wording import named, whole
+from firstlight.evaluate.wording import named
 from firstlight.looking import Check, ColumnSeen, check
 from firstlight.plan.plan import Task
 from firstlight.workflow import shown
+
+MOST_LINES = 60  # of columns; with more, like ones share a line
 
 
 def run_check(source: str, target: str | None, task: Task | None, sheet: str | None) -> None:
@@ -14,13 +17,17 @@ def run_check(source: str, target: str | None, task: Task | None, sheet: str | N
     found = check(source, target, task=task, sheet=sheet)
     paper = Paper(console(), gutter=0)
     frame = found.table.frame
-    size = f"{whole(frame.height)} rows, {whole(frame.width)} columns, {found.table.reading.summary}"
+    size = f"{counted(frame.height, 'row')}, {counted(frame.width, 'column')}, {found.table.reading.summary}"
     paper.say(f"{shown(found.table)}: {size}")
-    _indented(paper, _lines(found, target), dim=1)
+    Paper(paper.console, gutter=2).rows(_lines(found, target), dim=1)
     if found.remarks:
         paper.blank()
         paper.say("Look at these", style="bold")
-        _indented(paper, [(remark.about and named(remark.about), remark.text) for remark in found.remarks])
+        indented = Paper(paper.console, gutter=2)
+        for remark in found.remarks:
+            if not remark.about:
+                indented.say(remark.text)
+        indented.rows([(named(remark.about), remark.text) for remark in found.remarks if remark.about])
     if target is None:
         paper.blank()
         paper.say(
@@ -30,6 +37,8 @@ def run_check(source: str, target: str | None, task: Task | None, sheet: str | N
 
 def _lines(found: Check, target: str | None) -> list[tuple[str, ...]]:
     aim = [(named(target), "target", found.target)] if target is not None and found.target else []
+    if len(found.columns) > MOST_LINES:
+        return [*aim, *column_lines(found.columns)]
     return [*aim, *((named(column.name), column.kind, _contents(column)) for column in found.columns)]
 
 
@@ -38,7 +47,3 @@ def _contents(column: ColumnSeen) -> str:
         return column.text
     gaps = counted(column.gaps, "gap") if column.gaps else "no gaps"
     return f"{column.text}; {gaps}" if column.text else gaps
-
-
-def _indented(paper: Paper, rows: list[tuple[str, ...]], dim: int | None = None) -> None:
-    Paper(paper.console, gutter=2).rows(rows, dim=dim)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from rich.live import Live
@@ -69,7 +69,7 @@ class Teller:
         paper, plan, table = self.paper, prepared.plan, prepared.opened.table
         self.epochs = plan.fitting.epochs
         self.sizes = plan.network
-        size = f"{whole(table.frame.height)} rows, {whole(table.frame.width)} columns, {table.reading.summary}"
+        size = f"{counted(table.frame.height, 'row')}, {counted(table.frame.width, 'column')}, {table.reading.summary}"
         paper.say(f"{shown(table)}: {size}", step="1 Prepare")
         target = plan.target.column
         told = target_told(prepared.opened.rows[target], plan.target, plan.reasons.get("target.task", ""))
@@ -79,8 +79,8 @@ class Teller:
         ]
         paper.rows([(named(target), "target", told), *column_lines(seen)], dim=1)
         paper.say(parted(prepared))
-        for sentence in plan.beware:
-            paper.say(f"Beware: {sentence}", style="yellow")
+        for suspicion in plan.beware:
+            paper.say(f"Beware: {suspicion.sentence}", style="yellow")
         for note in prepared.notes[:MOST_NOTES]:
             paper.say(f"Note: {note}")
         if len(prepared.notes) > MOST_NOTES:
@@ -169,7 +169,7 @@ class Teller:
         verdict_lines(self.paper, run.verdict)
 
 
-def column_lines(seen: list[ColumnSeen]) -> list[tuple[str, str, str]]:
+def column_lines(seen: Sequence[ColumnSeen]) -> list[tuple[str, str, str]]:
     """A line a column; like ones share a line where they are many, so that 2,000 columns take no more than a screen."""
     by_kind: dict[str, list[ColumnSeen]] = {}
     for column in seen:

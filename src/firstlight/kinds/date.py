@@ -39,7 +39,7 @@ def claim(cells: pl.Series) -> Claim[DateSettings] | None:
         return None
     forms: list[str] = []
     left = written
-    while len(left) > len(written) * (1 - ENOUGH) and len(forms) < 5:
+    while len(written) - len(left) < ENOUGH * len(written):
         read = {form: int(moments(left, [form]).is_not_null().sum()) for form in FORMS}
         best = max(read, key=lambda form: read[form])
         if read[best] == 0:

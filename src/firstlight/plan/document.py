@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from tomlkit.items import Table
 
 from firstlight.kinds.all_kinds import KINDS
-from firstlight.plan.plan import LEFT_OUT, Column, Fitting, Network, Plan, Source, Split, Target, settings_of
+from firstlight.plan.plan import LEFT_OUT, Column, Fitting, Network, Plan, Source, Split, Suspicion, Target, settings_of
 from firstlight.refusal import Refused, nearest
 
 P = TypeVar("P", bound=BaseModel)
@@ -26,8 +26,6 @@ def to_toml(plan: Plan) -> str:
     document = tomlkit.document()
     document.add(tomlkit.comment("Every decision of this fit, with its reason. Edit it and give it back:"))
     document.add(tomlkit.comment("firstlight fit --plan plan.toml"))
-    for sentence in plan.beware:
-        document.add(tomlkit.comment(f"Beware: {_one_line(sentence)}"))
     document.add(tomlkit.nl())
     for name in PARTS:
         part = getattr(plan, name)
@@ -39,6 +37,8 @@ def to_toml(plan: Plan) -> str:
         reason = {f"{column.name}.kind": plan.reasons.get(f"columns.{column.name}", "")}
         columns.add(column.name, _table({"kind": column.kind, **settings}, reason, f"{column.name}."))
     document.add("columns", columns)
+    if plan.beware:
+        document.add("beware", tomlkit.item([suspicion.model_dump() for suspicion in plan.beware]))
     return tomlkit.dumps(document)
 
 
@@ -64,7 +64,7 @@ def from_toml(text: str, source: str) -> Plan:
     except tomllib.TOMLDecodeError as error:
         raise Refused(f"{source} is not TOML: {str(error)[0].lower()}{str(error)[1:]}.") from error
     for name in values:
-        _known(name, (*PARTS, "columns"), source, "part")
+        _known(name, (*PARTS, "columns", "beware"), source, "part")
     columns = values.get("columns")
     if not isinstance(columns, dict) or not all(isinstance(column, dict) for column in columns.values()):
         raise Refused(f"{source} has no [columns] with a part for each column.")
@@ -78,7 +78,7 @@ def from_toml(text: str, source: str) -> Plan:
         network=_part("network", Network, values, source),
         fitting=_part("fitting", Fitting, values, source),
         reasons={},
-        beware=(),
+        beware=tuple(_suspicion(each, source) for each in values.get("beware", [])),
     )
     _fits_together(plan, source)
     return plan
@@ -113,6 +113,10 @@ def _column(name: str, values: dict[str, Any], source: str) -> Column:
     return _validated(
         lambda: Column(name=name, kind=kind, settings=settings_of(kind, values)), source, f"column {name!r}"
     )
+
+
+def _suspicion(values: object, source: str) -> Suspicion:
+    return _validated(lambda: Suspicion.model_validate(values), source, "[[beware]]")
 
 
 def _known(name: str, names: tuple[str, ...], source: str, what: str) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 
 from firstlight.kinds.number import NUMBER
 from firstlight.plain.categories import words
-from firstlight.plan.plan import LEFT_OUT, Column, Target, Task
+from firstlight.plan.plan import LEFT_OUT, Column, Suspicion, Target, Task
 
 ALMOST_ALWAYS = 0.99  # of the rows told right, or of the variance explained, by one column alone
 SAME_LINE = 0.999999  # correlation from which a number is the target in another unit
@@ -51,26 +51,23 @@ def numbers_of(cells: pl.Series) -> np.ndarray:
     return NUMBER.encode(cells.to_frame(), {cells.name: claim.settings}, {}).flatten().numpy()
 
 
-def suspicions(rows: pl.DataFrame, target: str, task: Task, columns: Sequence[Column]) -> tuple[str, ...]:
-    """What to look at before believing the score, a sentence each."""
+def suspicions(rows: pl.DataFrame, target: str, task: Task, columns: Sequence[Column]) -> tuple[Suspicion, ...]:
+    """The columns to look at before believing the score."""
     if len(rows) < 50:
         return ()
-    found = [_suspicion(rows[column.name], rows[target], task) for column in columns if column.kind != LEFT_OUT]
-    return tuple(sentence for sentence in found if sentence)
+    used = [column.name for column in columns if column.kind != LEFT_OUT]
+    reasons = {name: _suspicion(rows[name], rows[target], task) for name in used}
+    return tuple(Suspicion(column=name, why=why) for name, why in reasons.items() if why)
 
 
 def _suspicion(cells: pl.Series, target: pl.Series, task: Task) -> str:
     if task == "classification":
         filled = words(target).filter(cells.is_not_null())
         if len(filled) >= FEWEST_FILLED and filled.n_unique() == 1 and words(target).n_unique() > 1:
-            return (
-                f"{cells.name} stands only where {target.name} is {filled[0]!r}: it may be known only after the fact."
-            )
+            return f"stands only where {target.name} is {filled[0]!r}: it may be known only after the fact."
     told = told_alone(cells, target, task)
     if told >= ALMOST_ALWAYS:
-        return (
-            f"{cells.name} alone tells {target.name} almost without fail: would you know it before you need to predict?"
-        )
+        return f"alone tells {target.name} almost without fail: would you know it before you need to predict?"
     return ""
 
 

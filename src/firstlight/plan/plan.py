@@ -81,6 +81,18 @@ class Fitting(Part, frozen=True):
     threads: int = Field(ge=1)
 
 
+class Suspicion(Part, frozen=True):
+    """A column that may know too much, and what makes one think so: a sentence without its subject."""
+
+    column: str
+    why: str
+
+    @property
+    def sentence(self) -> str:
+        """The whole sentence."""
+        return f"{self.column} {self.why}"
+
+
 class Plan(Part, frozen=True):
     """All decisions of a fit. `reasons` says why, under keys such as "target.task" or "columns.island"."""
 
@@ -92,7 +104,7 @@ class Plan(Part, frozen=True):
     network: Network
     fitting: Fitting
     reasons: Mapping[str, str]
-    beware: tuple[str, ...]  # what a person should look at, one sentence each
+    beware: tuple[Suspicion, ...]  # what a person should look at before believing the score
 
     def of_kind(self, kind: Kind[Any]) -> dict[str, Any]:
         """The columns of a kind, with their settings, in the order of the table."""

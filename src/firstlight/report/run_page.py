@@ -62,7 +62,7 @@ def _headline(story: Story) -> tuple[Grid, ...]:
 
 
 def _beware(story: Story) -> tuple[Block, ...]:
-    said = (first_error(story), *story.plan.beware, *story.run.notes)
+    said = (first_error(story), *(suspicion.sentence for suspicion in story.plan.beware), *story.run.notes)
     points = [point if point.endswith((".", "?", "!")) else f"{point}." for point in said if point]
     if not points:
         return ()

@@ -1,0 +1,89 @@
+"""The straight line agrees with scikit-learn, which solves the same problems in other ways."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression, Ridge
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from firstlight.plain.categories import OneHot
+from firstlight.plain.line import Line, least_squares, logistic
+from firstlight.plain.numbers import scaled
+
+SHAPES = [(200, 5), (40, 60), (1000, 20)]  # rows, width; more columns than rows too
+
+
+def problem(rows: int, width: int) -> tuple[Tensor, Tensor]:
+    chance = torch.Generator().manual_seed(rows)
+    design = torch.randn(rows, width, generator=chance, dtype=torch.float64)
+    noise = torch.randn(rows, 3, generator=chance, dtype=torch.float64)
+    return design, design @ torch.randn(width, 3, generator=chance, dtype=torch.float64) + noise
+
+
+@pytest.mark.parametrize(("rows", "width"), SHAPES)
+def test_least_squares_agree_with_ridge_regression_of_scikit_learn(rows: int, width: int) -> None:
+    design, sums = problem(rows, width)
+    weight, bias = least_squares(design, sums[:, 0])
+    reference = Ridge(alpha=1.0).fit(design.numpy(), sums[:, 0].numpy())
+    np.testing.assert_allclose(weight[0].numpy(), reference.coef_, atol=1e-9)
+    np.testing.assert_allclose(bias.item(), reference.intercept_, atol=1e-9)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize(("rows", "width"), SHAPES)
+def test_logistic_agrees_with_logistic_regression_of_scikit_learn(rows: int, width: int, classes: int) -> None:
+    """The probabilities are compared: adding the same to all of a row's sums does not change them."""
+    design, sums = problem(rows, width)
+    labels = sums[:, :classes].argmax(dim=1)
+    weight, bias = logistic(design, labels, outputs=classes)
+    ours = (design @ weight.T + bias).softmax(dim=1)
+    # Of two classes it knows one weight, the difference of our two: its square is twice the sum of theirs.
+    strength = 2.0 if classes == 2 else 1.0
+    reference = LogisticRegression(C=strength, tol=1e-13, max_iter=100_000).fit(design.numpy(), labels.numpy())
+    np.testing.assert_allclose(ours.numpy(), reference.predict_proba(design.numpy()), atol=1e-6)
+
+
+def test_logistic_stands_at_the_lowest_point_of_its_bowl() -> None:
+    """There the gradient is zero: sum over rows of (probability - truth) x feature, plus the weight itself."""
+    design, sums = problem(1000, 20)
+    labels = sums.argmax(dim=1)
+    weight, bias = logistic(design, labels, outputs=3)
+    surplus = (design @ weight.T + bias).softmax(dim=1) - nn.functional.one_hot(labels)
+    assert (surplus.T @ design + weight).abs().max() < 1e-5
+    assert surplus.sum(dim=0).abs().max() < 1e-5
+
+
+def test_classes_that_a_line_parts_without_fail_keep_finite_weights() -> None:
+    design = torch.linspace(-1, 1, 50, dtype=torch.float64).unsqueeze(1)
+    weight, bias = logistic(design, (design[:, 0] > 0).long(), outputs=2)
+    assert weight.isfinite().all()
+    assert bias.isfinite().all()
+    assert ((design @ weight.T + bias).argmax(dim=1) == (design[:, 0] > 0)).double().mean() == 1
+
+
+def test_a_class_without_a_row_is_given_next_to_no_probability() -> None:
+    design, sums = problem(200, 5)
+    weight, bias = logistic(design, sums[:, :2].argmax(dim=1), outputs=3)
+    assert (design @ weight.T + bias).softmax(dim=1)[:, 2].max() < 1e-3
+
+
+def test_columns_that_are_copies_of_each_other_do_no_harm() -> None:
+    design, sums = problem(200, 5)
+    twice = torch.cat([design, design], dim=1)
+    weight, bias = least_squares(twice, sums[:, 0])
+    assert_close(weight[0, :5], weight[0, 5:])
+    assert bias.isfinite().all()
+
+
+def test_the_line_weighs_the_features_of_all_kinds_of_columns_side_by_side() -> None:
+    numbers = torch.tensor([[0.0], [2.0]], dtype=torch.float64)
+    codes = torch.tensor([[1], [2]])
+    line = Line(nn.ModuleDict({"numbers": scaled(numbers), "words": OneHot(torch.tensor([2]))}), outputs=1)
+    inputs = {"words": codes, "numbers": numbers}
+    assert line.design(inputs).tolist() == [[-1, 1, 0], [1, 0, 1]]
+    line.load_state_dict({**line.state_dict(), "sums.weight": torch.tensor([[1, 10, 100]]), "sums.bias": torch.ones(1)})
+    assert line(inputs).tolist() == [[10], [102]]
+    assert line(inputs).dtype == torch.float64

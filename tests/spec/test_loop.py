@@ -1,0 +1,150 @@
+"""The loop: gradient descent that tells what happened, and leaves the best model behind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from firstlight.plain.loop import Epoch, fit_members, held_out_mean, keeping_best, learning, outputs_of, rows_of
+from firstlight.plain.targets import member_squared_errors
+
+
+class Slope(nn.Module):
+    """Two members, each a number times the input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(2, 1, 1))
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        return inputs["x"].expand(2, -1, -1) * self.weight
+
+
+X = {"x": torch.linspace(-1, 1, 50).unsqueeze(1)}
+Y = 3 * X["x"].flatten()
+LEARNS = learning(torch.arange(50) % 2, 2)
+
+
+def epochs_of(model: Slope, *, epochs: int = 30, batch: int = 8, rate: float = 0.2) -> Iterator[Epoch]:
+    torch.manual_seed(0)
+    return fit_members(model, X, Y, LEARNS, member_squared_errors, epochs=epochs, batch=batch, rate=rate, decay=0.0)
+
+
+def test_the_loss_falls_to_nothing_where_the_model_can_be_right() -> None:
+    model = Slope()
+    history = list(epochs_of(model))
+    assert [epoch.number for epoch in history] == list(range(1, 31))
+    assert history[0].training_loss > 100 * history[-1].training_loss
+    assert history[-1].held_out_loss < 1e-3
+    torch.testing.assert_close(model.weight.flatten(), torch.tensor([3.0, 3.0]), atol=0.05, rtol=0)
+
+
+def test_the_training_loss_is_a_mean_over_rows_however_large_the_batches() -> None:
+    """With a rate near zero nothing is learned, so each batch of 8, and the last of 2, meet the same model."""
+    for batch in (8, 50):
+        (epoch,) = epochs_of(Slope(), epochs=1, batch=batch, rate=1e-12)
+        # each member learns from half of the rows; over all batches that is about the mean over rows
+        assert epoch.training_loss == pytest.approx(Y.square().mean().item(), rel=0.15)
+
+
+def test_the_held_out_loss_is_that_of_the_rows_that_members_hold_out() -> None:
+    model = Slope()
+    (epoch,) = epochs_of(model, epochs=1)
+    losses = member_squared_errors(outputs_of(model, X, 50), Y)
+    expected = (losses * (1 - LEARNS)).sum() / (1 - LEARNS).sum()
+    assert epoch.held_out_loss == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_the_rate_rises_for_a_twentieth_of_the_steps_and_then_falls_to_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates: list[float] = []
+    step = torch.optim.AdamW.step
+
+    def noted(optimiser: torch.optim.AdamW) -> object:
+        rates.append(optimiser.param_groups[0]["lr"])
+        return step(optimiser)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", noted)
+    list(epochs_of(Slope(), epochs=20, batch=10, rate=1.0))  # 100 steps, of which the first five rise
+    assert len(rates) == 100
+    assert rates[:6] == pytest.approx([0.2, 0.4 * 0.99, 0.6 * 0.98, 0.8 * 0.97, 0.96, 0.95])
+    assert rates[5:] == pytest.approx([1 - step / 100 for step in range(5, 100)])
+
+
+def test_each_row_is_seen_once_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Tensor] = []
+    model = Slope()
+    model.register_forward_pre_hook(lambda module, given: seen.append(given[0]["x"]) if module.training else None)
+    list(epochs_of(model, epochs=2))
+    assert [len(part) for part in seen] == [8, 8, 8, 8, 8, 8, 2] * 2
+    first, second = torch.cat(seen[:7]), torch.cat(seen[7:])
+    assert torch.equal(first.sort(dim=0).values, X["x"])
+    assert torch.equal(second.sort(dim=0).values, X["x"])
+    assert not torch.equal(first, second), "in the same order twice"
+
+
+def scripted(model: Slope, losses: list[float], end: type[BaseException] | None = None) -> Iterator[Epoch]:
+    """An epoch for each loss, after which the model's weights are the epoch's number; then perhaps an interruption."""
+    for number, loss in enumerate(losses, start=1):
+        with torch.no_grad():
+            model.weight.fill_(number)
+        yield Epoch(number, 0.0, loss)
+    with torch.no_grad():
+        model.weight.fill_(99)
+    if end:
+        raise end
+
+
+def test_at_the_end_the_model_is_as_it_was_after_the_best_epoch() -> None:
+    model = Slope()
+    history = list(keeping_best(model, scripted(model, [3.0, 1.0, 2.0, 1.0])))
+    assert len(history) == 4, "every epoch is passed on"
+    assert model.weight.flatten().tolist() == [2, 2], "of two equals the first"
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, RuntimeError])
+def test_interrupted_it_is_as_it_was_after_the_best_epoch(end: type[BaseException]) -> None:
+    model = Slope()
+    with pytest.raises(end):
+        list(keeping_best(model, scripted(model, [3.0, 1.0, 2.0], end)))
+    assert model.weight.flatten().tolist() == [2, 2]
+
+
+def test_closed_early_it_is_as_it_was_after_the_best_epoch() -> None:
+    model = Slope()
+    epochs = keeping_best(model, scripted(model, [1.0, 2.0, 0.0]))
+    next(epochs), next(epochs)
+    epochs.close()  # type: ignore[attr-defined]
+    assert model.weight.flatten().tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("losses", [[], [math.nan, math.nan], [math.inf]])
+def test_where_no_epoch_is_of_use_it_is_as_it_was_born(losses: list[float]) -> None:
+    model = Slope()
+    list(keeping_best(model, scripted(model, losses)))
+    assert model.weight.flatten().tolist() == [0, 0]
+
+
+def test_answers_come_in_blocks_and_are_the_same_as_at_once() -> None:
+    model = Slope()
+    with torch.no_grad():
+        model.weight.fill_(2)
+    many = {"x": torch.randn(10_000, 1)}
+    assert torch.equal(outputs_of(model, many, 10_000), model(many).detach())
+    assert not model.training
+
+
+def test_the_mean_of_held_out_answers_leaves_out_members_that_learned_from_the_row() -> None:
+    answers = torch.tensor([[[1.0], [1.0]], [[5.0], [5.0]], [[9.0], [9.0]]])  # three members, two rows
+    learns = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+    assert held_out_mean(answers, learns).tolist() == [[5.0], [5.0]]
+    learns = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
+    assert held_out_mean(answers, learns).tolist() == [[1.0], [7.0]]
+
+
+def test_chosen_rows_are_those_of_every_input() -> None:
+    chosen = rows_of({"a": torch.arange(3), "b": torch.arange(6).reshape(3, 2)}, torch.tensor([2, 0]))
+    assert (chosen["a"].tolist(), chosen["b"].tolist()) == ([2, 0], [[4, 5], [0, 1]])
