@@ -89,14 +89,16 @@ def check(
     aim, told = None, ""
     if target is not None:
         column_named(target, rows.columns, Path(table.reading.location).name)
-        if missing := rows[target].null_count():
+        known = rows.filter(pl.col(target).is_not_null())
+        if missing := len(rows) - len(known):
             remarks.append(Remark(target, f"is missing in {_counted(missing, 'row')}, which a fit leaves aside"))
-            rows = rows.filter(pl.col(target).is_not_null())
-        try:
-            aim, why = decide_target(rows[target], target, task)
-            told = target_told(rows[target], aim, why)
-        except Refused as refused:
-            remarks.append(Remark(target, f"cannot be predicted: {refused}"))
+        if len(known):
+            rows = known
+            try:
+                aim, why = decide_target(rows[target], target, task)
+                told = target_told(rows[target], aim, why)
+            except Refused as refused:
+                remarks.append(Remark(target, f"cannot be predicted: {refused}"))
     # Without a target no column is a copy of it: one that is always the same serves as well.
     beside = rows[target] if aim and target else pl.repeat("", len(rows), eager=True)
     goal = aim or Target(column="", task="classification")

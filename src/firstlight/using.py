@@ -56,7 +56,7 @@ from firstlight.workflow import (
 
 Source: TypeAlias = "str | Path | FrameLike"
 TEST_SHARE = 0.2
-SEEN = "Some of these rows are rows that it learned from, so the score is too good to be true."
+CHANCE_TWINS = 0.1  # up to this share of new rows may well be equal to old ones by chance
 
 
 @dataclass(frozen=True, eq=False)
@@ -408,20 +408,39 @@ def _on_new_rows(run: Run, table: Table) -> Tested:
         notes.append(f"{left} of {len(completed)} rows have no {target} that the model knows: not scored")
     answered = predictions(run.predictor, rows, shown(table)) if len(rows) else None
     evaluation = evaluate_on(
-        run.predictor, rows, encode_target(rows[target], plan, encoders), groups_of_new(rows, plan)
+        run.predictor, rows, encode_target(rows[target], plan, encoders), _groups_of_new(rows, plan)
     )
     if evaluation is None or answered is None:
         raise Refused(f"{shown(table)} has no row with a {target} that the model knows, so nothing can be scored.")
     looks, recorded = _look_at(run, rows.select(*plan.inputs, target))
     circumstances = Circumstances(split="file", column=None, looks=looks, leaks=())
     said = verdict(evaluation, target=target, circumstances=circumstances)
-    if table.reading.location == plan.source.location:
-        said = f"{said}\n{SEEN}"
+    said = "\n".join([said, *_twins(run, rows)])
     new = tuple(note for note in answered.notes if note not in missing)
     return Tested(evaluation, said, f"{evaluation.rows} rows of {shown(table)}", looks, recorded, (*notes, *new))
 
 
-def groups_of_new(rows: pl.DataFrame, plan: Plan) -> Tensor | None:
+def _twins(run: Run, rows: pl.DataFrame) -> list[str]:
+    """A warning where many of the rows stand in the table that the model was fitted on; its file may be gone by now."""
+    plan = run.predictor.plan
+    columns = [*plan.inputs, plan.target.column]
+    try:
+        old = read(_place(plan, run.folder, ROWS), sheet=_sheet(plan)).frame
+    except Refused:
+        return []
+    if not set(columns) <= set(old.columns):
+        return []
+    now, then = (frame.select(pl.col(columns).cast(pl.String)) for frame in (rows, old))
+    twins = len(now.join(then.unique(), on=columns, how="semi", nulls_equal=True))
+    if twins <= CHANCE_TWINS * len(rows):
+        return []
+    return [
+        f"{twins} of these {len(rows)} rows stand in {plan.source.name} too, the table that it was fitted on: "
+        "the score is too good to be true."
+    ]
+
+
+def _groups_of_new(rows: pl.DataFrame, plan: Plan) -> Tensor | None:
     """The group of each row, where the model was tested by group and the rows say theirs."""
     return groups_of(rows, plan.split) if plan.split.column in rows.columns else None
 

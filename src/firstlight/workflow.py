@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -144,6 +144,8 @@ def fit_steps(source: str | Path | FrameLike, choices: Choices, plan: Plan | Non
                 history.append(epoch)
                 yield epoch
         except KeyboardInterrupt:
+            plan = ended_after(plan, len(history))
+            lesson = replace(lesson, plan=plan)
             yield Interrupted(len(history))
         predictor = finish(network, line, line_held_out, lesson)
         # 4 Evaluate
@@ -165,6 +167,11 @@ def fit_steps(source: str | Path | FrameLike, choices: Choices, plan: Plan | Non
         write_whole(folder / SCRIPT, script)
         write_whole(folder / REPORT, run_page(run, rows, script))
         yield Finished(run)
+
+
+def ended_after(plan: Plan, epochs: int) -> Plan:
+    """The plan of a fit that was interrupted: followed again it ends there, too."""
+    return plan.model_copy(update={"fitting": plan.fitting.model_copy(update={"interrupted_after": epochs})})
 
 
 @contextmanager

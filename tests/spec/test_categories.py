@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 import pytest
 import torch
@@ -16,7 +18,7 @@ from firstlight.plain.targets import class_numbers, labels_of
 cells = st.lists(st.none() | st.text(max_size=3) | st.sampled_from(["a", "b", " a "]), min_size=1, max_size=30)
 
 
-def text(values: list[str | None]) -> pl.Series:
+def text(values: Sequence[str | None]) -> pl.Series:
     return pl.Series("cell", values, dtype=pl.String)
 
 
@@ -69,7 +71,7 @@ def test_features_have_a_one_in_the_place_of_each_known_word() -> None:
     ],
     ids=["words", "codes", "many words", "free text", "one sentence again and again", "gaps"],
 )
-def test_a_column_of_words_that_repeat_is_a_category(column: list[str | None], claimed: bool) -> None:
+def test_a_column_of_words_that_repeat_is_a_category(column: Sequence[str | None], claimed: bool) -> None:
     assert (CATEGORY.claim(text(column)) is not None) == claimed
 
 

@@ -317,13 +317,17 @@ class TestProcess:
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == "there is no file 'no.csv'; check the path.\n"
 
-    def test_a_closed_pipe_is_no_error(self, tmp_path: Path, penguins: Path) -> None:
-        line = f"{FIRSTLIGHT} plan {penguins} --target species | head -n 1"
-        done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True)
-        assert (done.stdout, done.stderr) == (
-            "# Every decision of this fit, with its reason. Edit it and give it back:\n",
-            "",
+    @pytest.mark.parametrize("line", ["--version", "check penguins.csv", "plan penguins.csv --target species"])
+    def test_a_reader_that_has_seen_enough_is_no_error(self, line: str, tmp_path: Path, penguins: Path) -> None:
+        (tmp_path / "penguins.csv").write_bytes(penguins.read_bytes())
+        reading, writing = os.pipe()
+        os.close(reading)
+        done = subprocess.run(
+            [FIRSTLIGHT, *line.split()], cwd=tmp_path, stdout=writing, stderr=subprocess.PIPE, text=True
         )
+        os.close(writing)
+        assert done.stderr == ""
+        assert done.returncode == 141  # as the shell says it of any command that a closed pipe ended
 
     def test_a_table_comes_in_by_standard_input(self, tmp_path: Path, penguins: Path) -> None:
         with penguins.open("rb") as stream:
@@ -388,6 +392,14 @@ class TestCheck:
             "y cannot be predicted: column 'y' is the same in every row ('same'); there is nothing to predict."
             in words(done.out)
         )
+
+    def test_a_target_without_a_cell_is_said(self, run: Run) -> None:
+        pl.DataFrame({"x": range(40), "y": [None] * 40}, schema={"x": pl.Int64, "y": pl.String}).write_parquet(
+            "t.parquet"
+        )
+        done = run("check", "t.parquet", "--target", "y")
+        assert done.status == 0
+        assert "y is missing in 40 rows, which a fit leaves aside" in words(done.out)
 
     def test_nothing_is_written(self, run: Run, penguins: Path, tmp_path: Path) -> None:
         run("check", penguins)

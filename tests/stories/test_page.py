@@ -224,10 +224,18 @@ def test_a_histogram_counts_every_value_once() -> None:
 
 
 def test_the_rarer_categories_share_a_bar() -> None:
-    grid = charts.categories("x", {f"value {number}": 100 - number for number in range(40)}).numbers
-    assert grid is not None
-    assert grid.rows[0] == ("value 0", "100")
-    assert grid.rows[-1] == ("29 others", f"{sum(100 - number for number in range(11, 40)):,}".replace(",", "\u202f"))
+    counts = {f"value {n:02}": 1000 if n < 11 else 20 for n in range(40)}
+    figure = charts.categories("x", counts)
+    assert figure.numbers is not None
+    assert figure.numbers.rows[0] == ("value 00", "1\u202f000")
+    assert figure.numbers.rows[-1] == ("29 others", "580")
+
+
+def test_a_bar_of_the_rarer_categories_that_would_dwarf_the_others_becomes_a_sentence() -> None:
+    figure = charts.categories("x", {f"value {n:02}": 3 for n in range(500)})
+    assert figure.numbers is not None
+    assert figure.numbers.rows[-1] == ("value 10", "3")
+    assert "The 489 that are not drawn share 1\u202f467 rows." in figure.caption
 
 
 def test_columns_of_numbers_are_set_to_the_right() -> None:

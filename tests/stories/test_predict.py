@@ -221,10 +221,18 @@ class TestEvaluate:
             "kings.csv has no row with a species that the model knows, so nothing can be scored.\n"
         )
 
-    def test_the_table_that_it_learned_from_is_no_test(self, run: Run, model: Path, penguins: Path) -> None:
-        assert "Some of these rows are rows that it learned from, so the score is too good to be true." in words(
-            run("evaluate", model, penguins).out
+    def test_rows_of_the_table_that_it_was_fitted_on_are_no_test(
+        self, run: Run, model: Path, penguins: Path, table: pl.DataFrame
+    ) -> None:
+        warning = "rows stand in penguins too, the table that it was fitted on: the score is too good to be true."
+        assert f"344 of these 344 {warning}" in words(run("evaluate", model, penguins).out)
+        shifted = table.with_columns(pl.col("body_mass_g").cast(pl.Int64, strict=False) + 1)
+        pl.concat([table.cast(pl.String).head(20), shifted.cast(pl.String).tail(60)]).write_csv(
+            "new.csv", null_value="NA"
         )
+        assert f"{warning}" in words(run("evaluate", model, "new.csv").out)
+        shifted.drop_nulls("body_mass_g").write_csv("new.csv", null_value="NA")
+        assert "too good to be true" not in words(run("evaluate", model, "new.csv").out)
 
     def test_a_table_that_changed_since_is_refused(self, run: Run, penguins: Path, table: pl.DataFrame) -> None:
         shutil.copy(penguins, "mine.csv")

@@ -131,7 +131,7 @@ def test_an_inspection_leaves_the_model_as_it_was(penguins: Path, tmp_path: Path
     run = fl.fit(penguins, "species", time=0.01, out=tmp_path / "run")
     before = run.predict(penguins)
     fl.inspect(run, penguins)
-    assert all(parameter.grad is None for parameter in run.model.parameters())
+    assert all(parameter.grad is None for parameter in run.predictor.network.parameters())
     assert_frame_equal(run.predict(penguins), before)
 
 

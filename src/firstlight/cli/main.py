@@ -15,6 +15,7 @@ from firstlight.cli.escaping import printable
 from firstlight.refusal import Refused, nearest
 
 REFUSED, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
+STANDARD_OUTPUT = 1  # the number of its file
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,8 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(_usage(error), REFUSED)
     except (KeyboardInterrupt, typer.Abort):
         return _complain("Stopped.", INTERRUPTED)
-    except BrokenPipeError:  # whoever read the output, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):  # Typer and Rich turn the first into the second, and use it for nothing else
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STANDARD_OUTPUT)  # whoever read it, such as head, has seen enough
         return PIPE_CLOSED
     if status == INTERRUPTED:
         return _complain("Stopped.", INTERRUPTED)

@@ -76,8 +76,13 @@ def _constants(plan: Plan) -> list[str]:
 
 
 def _wrapped(names: Iterable[str]) -> list[str]:
-    text = textwrap.fill(", ".join(map(repr, names)) + ",", WIDTH - 4, break_long_words=False, break_on_hyphens=False)
-    return [*textwrap.indent(text, "    ").splitlines(), "]"]
+    """As many names on a line as fit, and the closing bracket."""
+    lines = ["   "]
+    for name in map(repr, names):
+        if len(lines[-1]) + len(name) + 2 > WIDTH:
+            lines.append("   ")
+        lines[-1] += f" {name},"
+    return [*lines, "]"]
 
 
 def _body(predictor: Predictor, evaluation: Evaluation | None, folder: Path) -> list[str]:
@@ -89,7 +94,7 @@ def _body(predictor: Predictor, evaluation: Evaluation | None, folder: Path) -> 
         "",
         "# 1 Prepare: read the table, set the test rows aside, turn cells into numbers",
         *_reading(plan, folder),
-        *_splitting(plan),
+        *_splitting(plan, with_folds=kept_network),
         *(kind.snippets.learn for kind in plan.kinds if kind.snippets.learn),
         *_targets(plan),
         *_mapping("encoded = ", [f'"{kind.block}": {kind.snippets.encode}' for kind in plan.kinds], ""),
@@ -97,7 +102,7 @@ def _body(predictor: Predictor, evaluation: Evaluation | None, folder: Path) -> 
         "",
         *(_build_network(plan, predictor) if kept_network else _build_line(plan, predictor)),
         "",
-        *(_fit_network(plan) if kept_network else _fit_line(predictor)),
+        *(_fit_network(plan, calibrated=evaluation is not None) if kept_network else _fit_line(predictor)),
         "",
         *(_evaluating(predictor, evaluation) if evaluation else []),
         "# 5 Save and load: the parameters by name, into a new file and out of it again",
@@ -138,7 +143,7 @@ def _read(source: Source, folder: Path, copy: str) -> str:
     return f"read_{source.reader}([{shown}]{options})"
 
 
-def _splitting(plan: Plan) -> list[str]:
+def _splitting(plan: Plan, *, with_folds: bool) -> list[str]:
     split = plan.split
     kin = "kin_by_equality(rows, ALIKE)" if split.alike else "torch.arange(len(rows))"
     if split.way == "group":
@@ -148,7 +153,9 @@ def _splitting(plan: Plan) -> list[str]:
         if split.even
         else "torch.zeros(len(rows), dtype=torch.int64)"
     )
-    lines = [f"kin = {kin}  # equal for rows that must stay together"]
+    lines = []
+    if split.way in ("chance", "group") or with_folds:
+        lines.append(f"kin = {kin}  # equal for rows that must stay together")
     if split.way in ("chance", "group"):
         lines += [
             f"strata = {strata}",
@@ -156,10 +163,10 @@ def _splitting(plan: Plan) -> list[str]:
         ]
     elif split.way == "time":
         when = f"moments(rows[{split.column!r}], {list(split.forms)!r})"
-        days = f"days_since_1970({when})" if split.forms else f"typed_numbers(rows[{split.column!r}])"
-        lines.append(
-            f"train, test = split_by_time(torch.from_numpy({days}.to_numpy(writable=True)), share={split.share!r})"
-        )
+        lines += [
+            f"when = days_since_1970({when})" if split.forms else f"when = typed_numbers(rows[{split.column!r}])",
+            f"train, test = split_by_time(torch.from_numpy(when.to_numpy(writable=True)), share={split.share!r})",
+        ]
     elif split.way == "none":
         lines.append("train, test = torch.arange(len(rows)), torch.arange(0)")
     return lines
@@ -205,9 +212,9 @@ def _build_line(plan: Plan, predictor: Predictor) -> list[str]:
     ]
 
 
-def _fit_network(plan: Plan) -> list[str]:
+def _fit_network(plan: Plan, *, calibrated: bool) -> list[str]:
     classes = plan.target.task == "classification"
-    fitting = plan.fitting
+    fitting, stopped = plan.fitting, plan.fitting.interrupted_after
     strata = "targets[train]" if dealt_by_class(plan) else "torch.zeros_like(train)"
     lines = [
         "# 3 Fit: forward, loss, backward, step; each member holds out one fold of the training rows",
@@ -226,11 +233,12 @@ def _fit_network(plan: Plan) -> list[str]:
         f"    model, inputs, {learned}, learns, {loss}, epochs={fitting.epochs}, batch={fitting.batch},",
         f"    rate={fitting.rate!r}, decay={fitting.decay!r},",
         ")",
+        *([f"epochs = up_to(epochs, {stopped})  # there it was interrupted"] if stopped is not None else []),
         "for epoch in keeping_best(model, epochs):",
         '    print(f"epoch {epoch.number:3d}  loss {epoch.training_loss:.4f}  '
         'held-out rows {epoch.held_out_loss:.4f}")',
     ]
-    if classes:
+    if classes and calibrated:
         lines += [
             "held_out = held_out_mean(outputs_of(model, inputs, len(train)).double().softmax(dim=-1), learns)",
             "temperature = fit_temperature(held_out.clamp_min(1e-12).log(), targets[train])  # how sure it may be",

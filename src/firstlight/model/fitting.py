@@ -16,7 +16,7 @@ from firstlight.model.encoding import Encoders, encode
 from firstlight.model.predictor import CONSTANT, LINE, NETWORK, Predictor, Unit
 from firstlight.plain.calibration import conformal_halfwidth, fit_temperature
 from firstlight.plain.line import Line, least_squares, logistic
-from firstlight.plain.loop import Epoch, fit_members, held_out_mean, keeping_best, learning, outputs_of
+from firstlight.plain.loop import Epoch, fit_members, held_out_mean, keeping_best, learning, outputs_of, up_to
 from firstlight.plain.network import Members
 from firstlight.plain.split import folds_of
 from firstlight.plain.targets import member_log_losses, member_squared_errors
@@ -98,7 +98,8 @@ def fit_network(network: Members, lesson: Lesson) -> Iterator[Epoch]:
         rate=fitting.rate,
         decay=fitting.decay,
     )
-    return keeping_best(network, epochs)
+    stopped = fitting.interrupted_after
+    return keeping_best(network, epochs if stopped is None else up_to(epochs, stopped))
 
 
 def finish(network: Members, line: Line, line_held_out: Tensor, lesson: Lesson) -> Predictor:

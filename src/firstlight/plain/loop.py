@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import torch
@@ -71,6 +72,11 @@ def fit_members(
         losses = losses_of(outputs_of(model, rows_of(inputs, watched), len(watched)), targets[watched])
         held_out = 1 - learns[:, watched]
         yield Epoch(epoch, total.item() / rows, ((losses * held_out).sum() / held_out.sum()).item())
+
+
+def up_to(epochs: Iterator[Epoch], last: int) -> Iterator[Epoch]:
+    """The epochs up to the last one that a fit came to before it was interrupted."""
+    return islice(epochs, last)
 
 
 def keeping_best(model: nn.Module, epochs: Iterator[Epoch]) -> Iterator[Epoch]:

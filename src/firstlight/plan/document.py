@@ -30,7 +30,7 @@ def to_toml(plan: Plan) -> str:
     for name in PARTS:
         part = getattr(plan, name)
         if part is not None:
-            document.add(name, _table(part.model_dump(), plan.reasons, f"{name}."))
+            document.add(name, _table(part.model_dump(exclude_none=True), plan.reasons, f"{name}."))
     columns = tomlkit.table(is_super_table=True)
     for column in plan.columns:
         settings = column.settings.model_dump() if column.settings else {}

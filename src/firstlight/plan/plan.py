@@ -79,6 +79,7 @@ class Fitting(Part, frozen=True):
     decay: float = Field(ge=0)
     seed: int = Field(ge=0)
     threads: int = Field(ge=1)
+    interrupted_after: int | None = Field(default=None, ge=0)  # epochs, where it was ended early
 
 
 class Suspicion(Part, frozen=True):

@@ -15,6 +15,7 @@ import altair as alt
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from firstlight.evaluate.wording import significant
 from firstlight.report.drawing import (
     LYING,
     MOST_BARS,
@@ -41,13 +42,13 @@ from firstlight.report.drawing import (
 from firstlight.report.page import Figure, Grid
 from firstlight.report.theme import INK, MAIN, OTHER, PALE, PAPER, SOFT
 from firstlight.report.wording import (
-    aligned,
     counted,
     far_values_said,
     gaps_said,
     number,
     percent,
     sentences,
+    spaced,
     three_decimals,
     times,
     with_space,
@@ -197,9 +198,11 @@ def split_of_classes(target: str, train: Mapping[str, int], test: Mapping[str, i
         (abs(of_train / rows_of_train - of_test / rows_of_test) for _, of_train, of_test in counts),
         default=0.0,
     )
-    caption = (
-        f"{number(sum(train.values()))} rows to learn from, {number(sum(test.values()))} set aside as the "
-        f"test. The share of no class differs by more than {100 * furthest:.1f} percentage points."
+    caption = sentences(
+        f"{number(sum(train.values()))} rows to learn from, {number(sum(test.values()))} set aside as the test.",
+        f"The share of no class differs by more than {100 * furthest:.1f} percentage points."
+        if furthest >= 0.0005
+        else "Each class has the same share of both.",
     )
     table = tuple((name, number(of_train), number(of_test)) for name, of_train, of_test in counts)
     return Figure(
@@ -664,7 +667,7 @@ def _table_of_promises(question: str, promises: Sequence[Promise], said: str, ke
 def _ends(values: Sequence[float], unit: str) -> tuple[str, ...]:
     """Scores or their bounds as text; a dash for what the rows do not determine."""
     if unit != "%":
-        return aligned(values, 3)
+        return tuple(spaced(significant(value)) if math.isfinite(value) else "–" for value in values)
     return tuple(f"{value:.1f}" if math.isfinite(value) else "–" for value in values)
 
 

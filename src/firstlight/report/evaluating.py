@@ -21,7 +21,7 @@ from firstlight.report.wording import aligned, counted, number, percent, sentenc
 
 MOST_CELLS = 4  # columns shown beside a mistake: the most telling ones
 FEWEST_IN_A_THIRD = 10  # rows, below which a third of them says nothing
-WHOLE_RANGE = "\u00a0–\u00a0"  # a range that does not break at the end of a line
+WHOLE_RANGE = "\u00a0–\u2060\u00a0"  # a range that does not break at the end of a line
 MOST_OPEN = 12  # classes whose table stands open
 
 MEANINGS: dict[ScoreName, str] = {
@@ -101,7 +101,7 @@ def _said(difference: Difference) -> tuple[str, str, str]:
     """The difference in words, its interval, and what it shows."""
     value, low, high = difference.value or 0.0, difference.low, difference.high
     ends: tuple[str, ...] = ()
-    shows = "better" if difference.better else "worse" if difference.worse else "not shown: could be chance"
+    shows = "better" if difference.better else "worse" if difference.worse else "not shown"
     if difference.measure == "accuracy":
         said = f"{abs(100 * value):.1f} {'more' if value >= 0 else 'fewer'} of 100 rows right"
         if low is not None and high is not None:
@@ -229,4 +229,5 @@ def first_error(story: Story) -> str:
     ]
     count, truth, answer = max(mixed, key=lambda mix: mix[0])
     rows = counted(evaluation.rows_of_class[truth], "row")
-    return f"Its commonest mistake: {story.labels[truth]} called {story.labels[answer]}, in {number(count)} of {rows}."
+    mistake = f"where {story.target} is {story.labels[truth]}, it says {story.labels[answer]}"
+    return f"Its commonest mistake: {mistake}, in {number(count)} of {rows}."

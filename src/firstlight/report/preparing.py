@@ -6,22 +6,20 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
-import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from firstlight.evaluate.wording import listed
-from firstlight.kinds.all_kinds import KINDS, kind_named
+from firstlight.kinds.all_kinds import kind_named
 from firstlight.kinds.date import DATE
 from firstlight.kinds.number import NUMBER
 from firstlight.model.encoding import encode_target
 from firstlight.plain.categories import words
-from firstlight.plan.plan import LEFT_OUT, Column
+from firstlight.plan.plan import LEFT_OUT, Column, Source
 from firstlight.report import charts
 from firstlight.report.drawing import bars_of_shares
 from firstlight.report.page import Block, Chapter, Figure, Folded, Gallery, Grid, Prose
 from firstlight.report.story import MOST_LISTED, Story, source_name
-from firstlight.report.wording import counted, number, percent, sentences, told_apart
+from firstlight.report.wording import counted, joined, number, percent, sentences, told_apart
 
 MOST_DRAWN = 12  # columns whose values are drawn
 FEWEST_BARS = 3  # columns with gaps that are drawn; fewer are told in a sentence
@@ -78,9 +76,10 @@ def _split(story: Story) -> Figure:
 def _decisions(story: Story) -> list[Block]:
     used = [column for column in story.plan.columns if column.kind != LEFT_OUT]
     kinds = Counter(column.kind for column in used)
-    taken = listed([counted(many, kind) for kind, many in kinds.items()], "and", most=len(KINDS))
+    taken = joined([counted(many, kind) for kind, many in kinds.items()])
     left_out = [column for column in story.plan.columns if column.kind == LEFT_OUT]
     summary = sentences(
+        _reading(story.plan.source),
         f"{story.target} is taken as {'classes' if story.classes else 'a number'}: {_reason(story, 'target.task')}.",
         f"{counted(len(used), 'column')} {'is' if len(used) == 1 else 'are'} used to predict it: {taken}.",
         "" if left_out else "No column is left out.",
@@ -91,13 +90,19 @@ def _decisions(story: Story) -> list[Block]:
     return [*blocks, Folded("What each column was taken for, and why", (_grid(story, "", used),))]
 
 
+def _reading(source: Source) -> str:
+    """How the source was read, where there was something to find out."""
+    found = [f"{name} {value!r}" for name, value in source.options.items()]
+    return f"It was read as {source.reader.replace('_', ' ')} with {joined(found)}." if found else ""
+
+
 def _grid(story: Story, question: str, columns: list[Column]) -> Grid:
     """The columns with their kinds and reasons; the first of them where they are many."""
     kept = columns[0].kind != LEFT_OUT
     rows = []
     for column in columns[:MOST_LISTED]:
         cells = (story.names[column.name], _reason(story, f"columns.{column.name}"))
-        gaps = _gaps_of(story.rows.train[column.name])
+        gaps = story.gaps.get(column.name, 0)
         rows.append((cells[0], column.kind, cells[1], number(gaps) if gaps else "none") if kept else cells)
     more = len(columns) - MOST_LISTED
     return Grid(
@@ -165,24 +170,19 @@ def _moments(days: NDArray[np.float64]) -> NDArray[np.datetime64]:
 
 
 def _gaps(story: Story) -> list[Block]:
-    gaps = {name: _gaps_of(story.rows.train[name]) for name in story.plan.inputs}
-    found = sorted(((name, many) for name, many in gaps.items() if many), key=lambda pair: -pair[1])
+    found = sorted(((name, many) for name, many in story.gaps.items() if many), key=lambda pair: -pair[1])
     rows = len(story.rows.train)
     if not found:
         return [Prose("No cell of a column in use is missing in the training rows.")]
     most, rest = found[:MOST_DRAWN], found[MOST_DRAWN:]
     if len(found) < FEWEST_BARS:
-        which = listed([f"{story.names[name]}, {number(many)} ({percent(many, rows)})" for name, many in found], "and")
+        which = joined([f"{story.names[name]}, {number(many)} ({percent(many, rows)})" for name, many in found])
         missing = f"Missing cells in the {number(rows)} training rows: {which}. No other column in use has any."
         return [Prose(f"{missing} {KEPT_GAPS}")]
     caption = sentences(
-        f"{counted(len(found), 'column')} of {len(gaps)} {'has' if len(found) == 1 else 'have'} gaps.",
+        f"{counted(len(found), 'column')} of {number(len(story.gaps))} {'has' if len(found) == 1 else 'have'} gaps.",
         f"The {len(rest)} that are not drawn have fewer." if rest else "",
         KEPT_GAPS,
     )
     shares = {story.names[name]: many / rows for name, many in most}
     return [bars_of_shares("Where are cells missing?", shares, "share of the training rows", caption)]
-
-
-def _gaps_of(cells: pl.Series) -> int:
-    return cells.null_count() + (int(cells.is_nan().sum()) if cells.dtype.is_float() else 0)

@@ -39,6 +39,15 @@ class Story:
         return told_by_columns(self.rows.train, self.run.predictor)
 
     @cached_property
+    def gaps(self) -> Mapping[str, int]:
+        """How many training cells of each column in use are missing, or are taken as missing."""
+        return {
+            name: self.rows.train[name].null_count() + int(kind.strays(self.rows.train[name], settings).sum())
+            for kind in self.plan.kinds
+            for name, settings in self.plan.of_kind(kind).items()
+        }
+
+    @cached_property
     def names(self) -> Mapping[str, str]:
         """Each column's name as it is shown."""
         columns = [self.plan.target.column, *(column.name for column in self.plan.columns)]

@@ -48,6 +48,11 @@ def told_apart(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(shown)
 
 
+def joined(parts: Sequence[str]) -> str:
+    """Parts of a sentence: "a, b and c"; "" for none."""
+    return " and ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)
+
+
 def counted(many: int, noun: str) -> str:
     """ "1 row", "1 152 rows", "2 categories"."""
     several = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"

@@ -50,8 +50,6 @@ def claimed(folder: Path) -> Iterator[None]:
         lock.unlink(missing_ok=True)
         with suppress(OSError):  # a fit that came to nothing leaves nothing; a folder with files in it stays
             folder.rmdir()
-        if not any(folder.iterdir()):  # the fit was refused before it wrote anything
-            folder.rmdir()
 
 
 def _refuse_a_living_owner(lock: Path, folder: Path) -> None:

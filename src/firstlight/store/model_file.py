@@ -142,7 +142,8 @@ def load_model(path: Path) -> Stored:
     tensors = read_tensors(path, header)
     try:
         predictor = _predictor(plan, state, header, tensors)
-        again = _numbers_of(predictor.answer(_table_of(examples.rows)))
+        answers = predictor.answers(_table_of(examples.rows))  # of all its models: none may stumble later
+        again = _numbers_of(answers[predictor.kept])
         evaluation = json.loads(header.metadata.get("evaluation", "null"))
     except (KeyError, IndexError, ValueError, RuntimeError, TypeError, pl.exceptions.PolarsError) as error:
         raise Refused(f"{path} is damaged: its parts do not fit together ({_first_line(error)}).") from error

@@ -1,0 +1,139 @@
+"""Time becomes steps when the plan is made, by a speed that is measured once and kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firstlight.plan import budget
+from firstlight.plan.budget import batch_for, epochs_within, fitting_for, machine_speed, network_for, seconds_of
+from firstlight.plan.plan import Fitting
+from firstlight.refusal import Refused
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's cache folder that is empty."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "firstlight" / "machine.json"
+
+
+@pytest.fixture
+def speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of a known speed."""
+    monkeypatch.setattr(budget, "machine_speed", lambda: 5e10)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("10", 10), ("10s", 10), ("5m", 300), ("1h", 3600), ("0.5s", 0.5), ("1.5m", 90), (" 7 s ", 7), ("30.0", 30)],
+)
+def test_a_length_of_time_is_read(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "s", "ten", "-5", "0", "0m", "5 minutes", "1h30m", "1e3", "nan", "5M"])
+def test_what_is_no_length_of_time_is_refused(text: str) -> None:
+    with pytest.raises(Refused) as caught:
+        seconds_of(text)
+    assert str(caught.value) == f"--time {text!r} is no length of time; write it as 30s, 5m or 1h."
+
+
+def fitting(seconds: float | None, rows: int = 5000, columns: int = 10) -> Fitting:
+    return fitting_for(rows, columns, 20, network_for(rows, columns, 20), seconds, seed=0)
+
+
+@pytest.mark.usefixtures("speed")
+@given(rows=st.integers(2, 10**6), columns=st.integers(1, 2000), short=st.floats(0.1, 1000), more=st.floats(1, 10))
+def test_more_time_is_never_fewer_epochs(rows: int, columns: int, short: float, more: float) -> None:
+    first, second = fitting(short, rows, columns), fitting(short * more, rows, columns)
+    assert 1 <= first.epochs <= second.epochs
+    assert first == second.model_copy(update={"epochs": first.epochs}), "time decides the epochs and nothing else"
+
+
+@pytest.mark.usefixtures("speed")
+def test_ten_times_the_time_is_about_ten_times_the_epochs_until_it_is_enough() -> None:
+    network = network_for(50_000, 10, 20)
+    few, many = (epochs_within(seconds, 50_000, 512, 10, 20, network) for seconds in (30, 300))
+    assert many == pytest.approx(10 * few, abs=10)
+    assert fitting(1e9).epochs == fitting(1e8).epochs, "beyond that there is nothing left to gain"
+
+
+@pytest.mark.usefixtures("speed")
+def test_without_a_time_even_a_large_table_is_gone_through_a_few_times() -> None:
+    assert fitting(None, rows=10**6, columns=500).epochs == 4
+    assert fitting(None, rows=300).epochs == budget.MOST_EPOCHS
+
+
+@pytest.mark.usefixtures("speed")
+@given(rows=st.integers(2, 10**7))
+def test_folds_are_never_more_than_half_of_the_rows_nor_than_the_members(rows: int) -> None:
+    sizes = fitting(10, rows)
+    assert 2 <= sizes.folds <= max(2, rows // 2)
+    assert sizes.folds <= network_for(rows, 10, 20).members
+
+
+@given(rows=st.integers(1, 10**7), more=st.integers(0, 10**7))
+def test_larger_tables_have_larger_batches(rows: int, more: int) -> None:
+    assert 32 <= batch_for(rows) <= batch_for(rows + more) <= 1024
+
+
+def test_many_columns_and_words_make_for_fewer_members_and_bins() -> None:
+    assert network_for(10_000, 10, 20).members == 16
+    assert network_for(10_000, 2000, 20).members == 8
+    assert network_for(10_000, 10, 200_000).members == 8
+    assert network_for(10_000, 4000, 0).bins == 2
+    assert network_for(100, 10, 20).bins == 4
+    assert network_for(100_000, 10, 20).bins == 32
+
+
+def test_the_speed_is_measured_once_and_then_read(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "_measured_speed", lambda: 1e9)
+    assert machine_speed() == 1e9
+    monkeypatch.setattr(budget, "_measured_speed", lambda: 2e9)
+    assert machine_speed() == 1e9
+    assert list(json.loads(cache.read_text()).values()) == [1e9]
+
+
+def test_with_the_same_speed_the_same_time_gives_the_same_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "_measured_speed", lambda: 5e10)
+    first = fitting(20)
+    monkeypatch.setattr(budget, "_measured_speed", lambda: 1e9)  # busy now; it is not asked again
+    assert fitting(20) == first
+
+
+def test_another_number_of_threads_is_another_machine(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    speeds = iter([1e9, 2e9])
+    monkeypatch.setattr(budget, "_measured_speed", lambda: next(speeds))
+    assert machine_speed() == 1e9
+    monkeypatch.setattr(budget.torch, "get_num_threads", lambda: 64)  # type: ignore[attr-defined]
+    assert machine_speed() == 2e9
+    assert sorted(json.loads(cache.read_text()).values()) == [1e9, 2e9]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "null", '{"other": "fast"}', "\x00"])
+def test_a_damaged_note_of_the_speed_costs_a_measurement_and_no_more(
+    cache: Path, content: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.parent.mkdir(parents=True)
+    cache.write_text(content)
+    monkeypatch.setattr(budget, "_measured_speed", lambda: 1e9)
+    assert machine_speed() == 1e9
+    assert 1e9 in json.loads(cache.read_text()).values()
+
+
+def test_a_cache_folder_that_cannot_be_written_costs_a_measurement_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(budget, "_measured_speed", lambda: 1e9)
+    assert machine_speed() == 1e9
+
+
+def test_a_real_machine_is_neither_infinitely_fast_nor_standing_still() -> None:
+    assert 1e8 < machine_speed() < 1e15

@@ -1,0 +1,173 @@
+"""What a column is taken for, what is left out, and what is predicted: examples as people have them."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+
+from firstlight.plan.deciding import decide, decide_column, decide_target, split_reasons
+from firstlight.plan.plan import LEFT_OUT, Plan, Source, Split, Target, Task
+from firstlight.refusal import Refused
+
+ROWS = 40
+LABELS = pl.Series("answer", ["yes", "no", "no", "yes", "no"] * (ROWS // 5))
+AMOUNTS = pl.Series("answer", [((number * 37) % 101) / 7 for number in range(ROWS)])
+SOURCE = Source(location="t.csv", name="t", reader="csv", paths=("t.csv",), options={}, copied=False)
+CHANCE = Split(way="chance", share=0.2)
+
+
+def cells(*values: object, dtype: Any = None) -> pl.Series:
+    """A column of 40 cells: the values again and again, in an order of chance."""
+    order = torch.randperm(ROWS, generator=torch.Generator().manual_seed(2)) % len(values)
+    return pl.Series("cell", [values[place] for place in order.tolist()], dtype=dtype, strict=False)
+
+
+def numbered(form: str) -> pl.Series:
+    return pl.Series("cell", [form.format(number) for number in range(ROWS)])
+
+
+# A column, the kind it is taken for, and the reason that is given.
+COLUMNS = {
+    "numbers as text": (cells("1.5", "2", "3.25"), "number", "100 % of its cells are numbers"),
+    "numbers with stray words": (cells(*map(str, range(19)), "unknown"), "number", "95 % of its cells are numbers"),
+    "typed numbers": (cells(1.5, 2.0, None), "number", "its cells are numbers"),
+    "money": (cells("$1,200", "$3.50", "$7"), "number", "100 % of its cells are numbers with a unit or a currency"),
+    "few whole numbers": (cells(1, 2, 3), "number", "its cells are numbers"),
+    "words": (cells("Biscoe", "Dream", None), "category", "2 different words"),
+    "codes with leading zeros": (cells("01234", "00501"), "category", "2 different words"),
+    "yes and no": (cells("yes", "no"), "boolean", "its cells are no or yes"),
+    "0 and 1": (cells(0, 1), "boolean", "its cells are 0 or 1"),
+    "true and false": (cells(True, False), "boolean", "its cells are true or false"),
+    "dates": (cells("2024-02-29", "1999-12-31"), "date", "its cells are dates such as 1999-12-31"),
+    "typed dates": (cells(datetime.date(2024, 2, 29), datetime.date(2023, 1, 1)), "date", "its cells are dates"),
+    "years": (cells("1999", "2024", "2012"), "number", "100 % of its cells are numbers"),
+    "different dates": (
+        pl.Series("cell", [f"2024-01-{1 + number % 31:02d} {number % 24:02d}:00" for number in range(ROWS)]),
+        "date",
+        "its cells are dates such as 1999-12-31 23:59",
+    ),
+    "different amounts": (pl.Series("cell", [number**1.5 for number in range(ROWS)]), "number", "its cells are num"),
+    "different large numbers": (
+        pl.Series("cell", [1000 * number**2 for number in range(ROWS)]), "number", "its cells are numbers",
+    ),
+    "gaps alone": (cells(None, dtype=pl.String), LEFT_OUT, "empty: every training cell is a gap"),
+    "constant": (cells("a"), LEFT_OUT, "constant: always 'a'"),
+    "one value or none": (cells("x", None), "category", "1 different words"),
+    "row numbers": (pl.Series("cell", range(ROWS)), LEFT_OUT, "an identifier: 40 different whole numbers in 40"),
+    "row numbers as text": (numbered("{}"), LEFT_OUT, "an identifier: 40 different whole numbers in 40"),
+    "keys": (numbered("user-{}"), LEFT_OUT, "an identifier: 40 different values in 40 training rows"),
+    "sentences": (numbered("this is what was written about case {}"), LEFT_OUT, "free text: its cells are sentences"),
+    "lists": (pl.Series("cell", [[1, 2]] * ROWS), LEFT_OUT, "its cells (List(Int64)) are of no kind that is read"),
+    "bytes": (cells(b"\xff", b"\x00"), LEFT_OUT, "its cells (Binary) are of no kind that is read"),
+    "lengths of time": (cells(datetime.timedelta(1), datetime.timedelta(2)), LEFT_OUT, "its cells (Duration("),
+    "times of day": (cells(datetime.time(1), datetime.time(2)), LEFT_OUT, "its cells (Time) are of no kind that is"),
+    "the target itself": (LABELS.alias("cell"), LEFT_OUT, "a copy of 'answer'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("example", COLUMNS)
+def test_each_column_is_taken_for_what_it_is_and_the_reason_is_given(example: str) -> None:
+    column, kind, reason = COLUMNS[example]
+    decision = decide_column(column, LABELS, Target(column="answer", task="classification"))
+    assert (decision.column.kind, decision.reason[: len(reason)]) == (kind, reason)
+
+
+def test_with_few_rows_that_all_cells_differ_says_little() -> None:
+    decision = decide_column(numbered("user-{}")[:19], LABELS[:19], Target(column="answer", task="classification"))
+    assert decision.column.kind == "category"
+
+
+TARGETS: dict[str, tuple[pl.Series, Task, str]] = {
+    "words": (cells("a", "b", "c"), "classification", "3 different words"),
+    "two numbers": (cells(3.5, 7.25), "classification", "two different values"),
+    "booleans": (cells(True, False), "classification", "2 different words"),
+    "classes from 0": (cells(0, 1, 2), "classification", "whole numbers from 0 to 2: taken as classes (--task regr"),
+    "classes from 1 as text": (cells("1", "2", "3"), "classification", "whole numbers from 1 to 3: taken as classes"),
+    "grades from 3": (cells(3, 4, 5), "regression", "numbers, 3 different ones"),
+    "whole numbers with a hole": (cells(0, 1, 3), "regression", "numbers, 3 different ones"),
+    "many whole numbers": (cells(*range(11)), "regression", "numbers, 11 different ones"),
+    "amounts": (AMOUNTS, "regression", "numbers, 40 different ones"),
+    "money": (cells("$1.50", "$2", "$3"), "regression", "numbers, 3 different ones"),
+    "codes": (cells("01", "02", "03"), "classification", "3 different words"),
+}
+
+
+@pytest.mark.parametrize("example", TARGETS)
+def test_the_task_is_decided_by_the_target_and_the_reason_is_given(example: str) -> None:
+    column, task, reason = TARGETS[example]
+    target, why = decide_target(column, "answer", None)
+    assert (target.task, why[: len(reason)]) == (task, reason)
+    assert bool(target.read) == (task == "regression")
+
+
+def test_a_person_may_overrule_the_task() -> None:
+    assert decide_target(cells(0, 1, 2), "answer", "regression")[0].task == "regression"
+    assert decide_target(cells(0.5, 1.5, 2.5), "answer", "classification")[0].task == "classification"
+
+
+@pytest.mark.parametrize(
+    ("column", "task", "sentence"),
+    [
+        (cells("a"), None, r"column 'answer' is the same in every row ('a'); there is nothing to predict."),
+        (cells("a", "b"), "regression", "column 'answer' holds words such as 'a', not numbers; predict it with --task"),
+        (numbered("user-{}"), None, "column 'answer' has 40 different values in 40 rows: too many to be classes."),
+        (AMOUNTS, "classification", "too many to be classes; predict it as a number with --task regression."),
+        (pl.Series([[1], [2]] * 20), None, "column 'answer' cannot be predicted: its cells (List(Int64)) are neither"),
+        (cells(b"\xff", b"\x00"), None, "column 'answer' cannot be predicted: its cells (Binary) are neither words"),
+    ],
+    ids=["constant", "words as numbers", "keys", "amounts as classes", "lists", "bytes"],
+)
+def test_a_target_that_cannot_be_predicted_is_refused(column: pl.Series, task: Task | None, sentence: str) -> None:
+    with pytest.raises(Refused) as caught:
+        decide_target(column, "answer", task)
+    assert sentence in str(caught.value)
+
+
+def decided(rows: pl.DataFrame, split: Split = CHANCE, seconds: float | None = None) -> Plan:
+    return decide(rows, "answer", task=None, source=SOURCE, test_source=None, split=split, seconds=seconds, seed=3)
+
+
+def test_a_plan_names_every_column_but_the_target_with_a_reason() -> None:
+    rows = pl.DataFrame([cells("a", "b"), LABELS, cells(1, 2, 3).alias("size"), cells("x").alias("same")])
+    plan = decided(rows)
+    assert [(column.name, column.kind) for column in plan.columns] == [
+        ("cell", "category"), ("size", "number"), ("same", LEFT_OUT),
+    ]  # fmt: skip
+    assert all(plan.reasons[f"columns.{column.name}"] for column in plan.columns)
+    assert plan.inputs == ("cell", "size")
+    assert [kind.name for kind in plan.kinds] == ["number", "category"]
+    assert plan.of_kind(plan.kinds[0]).keys() == {"size"}
+
+
+def test_the_same_rows_give_the_same_plan() -> None:
+    rows = pl.DataFrame([cells("a", "b"), LABELS, cells(1, 2, 3).alias("size")])
+    assert decided(rows) == decided(rows)
+
+
+def test_the_column_of_the_group_is_not_learned_from() -> None:
+    rows = pl.DataFrame([cells("a", "b"), LABELS, cells("x", "y", "z").alias("farm")])
+    plan = decided(rows, Split(way="group", share=0.2, column="farm"))
+    assert plan.inputs == ("cell",)
+    assert plan.reasons["columns.farm"] == "it groups the rows"
+
+
+def test_where_no_column_is_left_the_refusal_says_why() -> None:
+    rows = pl.DataFrame([cells("a"), LABELS, numbered("k{}").alias("key")])
+    with pytest.raises(Refused, match=r"^t: no column is left to predict 'answer' from \(cell: constant: always 'a'; "):
+        decided(rows)
+
+
+def test_each_way_to_part_the_rows_has_its_reason() -> None:
+    for way in ("chance", "time", "group", "file", "none"):
+        assert split_reasons(Split(way=way, share=0.2))["split.way"]
+
+
+def test_a_fit_with_every_size_of_table_holds_each_fold_out_by_some_member() -> None:
+    for rows in (10, 16, 100):
+        table = pl.DataFrame([cells("a", "b"), LABELS])
+        plan = decided(table.sample(rows, with_replacement=True, seed=0))
+        assert 2 <= plan.fitting.folds <= plan.network.members

@@ -1,0 +1,185 @@
+"""plan.toml: written with a reason beside each decision, read back as the same plan, refused with the nearest name."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firstlight.kinds.all_kinds import KINDS
+from firstlight.kinds.boolean import BooleanSettings
+from firstlight.kinds.category import CategorySettings
+from firstlight.kinds.date import DateSettings
+from firstlight.kinds.number import READERS, NumberSettings
+from firstlight.plan.document import from_toml, to_toml
+from firstlight.plan.plan import LEFT_OUT, Column, Fitting, Network, Plan, Source, Split, Suspicion, Target
+from firstlight.refusal import Refused
+
+SOURCE = Source(
+    location="a b.csv", name="a b", reader="csv", paths=("a b.csv",),
+    options={"separator": ";", "sheets": ["1", "2"], "rows": 3, "header": True}, copied=False,
+)  # fmt: skip
+PLAN = Plan(
+    source=SOURCE,
+    test_source=None,
+    target=Target(column="species", task="classification"),
+    split=Split(way="chance", share=0.2, even=True, alike=("size", "species")),
+    columns=(
+        Column(name="size", kind="number", settings=NumberSettings(read="numbers_with_decimal_comma")),
+        Column(name="island", kind="category", settings=CategorySettings(most=4)),
+        Column(name="alive", kind="boolean", settings=BooleanSettings()),
+        Column(name="day", kind="date", settings=DateSettings(forms=("%Y-%m-%d", "%d.%m.%Y"))),
+        Column(name="id", kind=LEFT_OUT, settings=None),
+    ),
+    network=Network(members=16, width=128, layers=2, bins=4, dropout=0.1),
+    fitting=Fitting(folds=8, epochs=54, batch=32, rate=0.002, decay=0.03, seed=0, threads=1),
+    reasons={"target.task": "3 different words", "columns.id": "an identifier", "split.way": "chosen by chance"},
+    beware=(Suspicion(column="alive", why="alone tells species: would you know it?"),),
+)
+
+
+def without_reasons(plan: Plan) -> Plan:
+    return plan.model_copy(update={"reasons": {}})
+
+
+def read(text: str) -> Plan:
+    return from_toml(text, "plan.toml")
+
+
+def test_a_plan_is_read_back_as_it_was_but_for_its_reasons() -> None:
+    assert read(to_toml(PLAN)) == without_reasons(PLAN)
+    assert to_toml(read(to_toml(PLAN))) == to_toml(without_reasons(PLAN))
+
+
+def test_every_kind_stands_in_the_plan_of_this_test() -> None:
+    assert {column.kind for column in PLAN.columns} == {*(kind.name for kind in KINDS), LEFT_OUT}
+
+
+def test_each_reason_stands_beside_its_decision() -> None:
+    text = to_toml(PLAN)
+    assert 'task = "classification" # 3 different words\n' in text
+    assert '[columns.id]\nkind = "left out" # an identifier\n' in text
+    assert '[[beware]]\ncolumn = "alive"\nwhy = "alone tells species: would you know it?"\n' in text
+
+
+def test_a_test_file_is_part_of_the_plan() -> None:
+    plan = PLAN.model_copy(update={"test_source": SOURCE, "split": Split(way="file", share=0)})
+    assert read(to_toml(plan)) == without_reasons(plan)
+
+
+names = st.text(min_size=1, max_size=8) | st.sampled_from(["a.b", 'say "x"', "a\nb", "#", "[columns]", "kind", "'''"])
+kinds = st.one_of(
+    st.sampled_from(list(READERS)).map(lambda reader: ("number", NumberSettings(read=reader))),
+    st.integers(1, 10**6).map(lambda most: ("category", CategorySettings(most=most))),
+    st.just(("boolean", BooleanSettings())),
+    st.lists(st.text(max_size=5), max_size=2).map(lambda forms: ("date", DateSettings(forms=tuple(forms)))),
+)
+
+
+@given(columns=st.dictionaries(names, kinds, min_size=1, max_size=4), target=names, reason=st.text(max_size=20))
+def test_columns_of_any_name_and_reasons_of_any_text_survive(
+    columns: dict[str, tuple[str, Any]], target: str, reason: str
+) -> None:
+    columns.pop(target, None)
+    columns[target + "'"] = ("boolean", BooleanSettings())
+    plan = PLAN.model_copy(
+        update={
+            "columns": tuple(Column(name=name, kind=kind, settings=kept) for name, (kind, kept) in columns.items()),
+            "target": Target(column=target, task="classification"),
+            "reasons": {f"columns.{name}": reason for name in columns},
+            "beware": (Suspicion(column=target, why=reason),),
+        }
+    )
+    assert read(to_toml(plan)) == without_reasons(plan)
+
+
+def edited(old: str, new: str) -> str:
+    text = to_toml(without_reasons(PLAN))
+    assert old in text
+    return text.replace(old, new, 1)
+
+
+REFUSED = {
+    "no TOML": (edited("[source]", "[source"), "plan.toml is not TOML: "),
+    "an unknown part": (edited("[network]", "[netwrok]"), "has an unknown part 'netwrok'; did you mean 'network'?"),
+    "an unknown key": (edited("epochs =", "epoch ="), "unknown key of [fitting] 'epoch'; did you mean 'epochs'?"),
+    "an unknown kind": (
+        edited('kind = "category"', 'kind = "categroy"'),
+        "has an unknown kind of column 'island' 'categroy'; did you mean 'category'?",
+    ),
+    "a kind that is like no other": (
+        edited('kind = "category"', 'kind = "zzz"'), "'zzz'; there are number, category, boolean, date, left out.",
+    ),
+    "a kind that is no text": (edited('kind = "category"', "kind = 3"), "has an unknown kind of column 'island' '3'"),
+    "a setting of another kind": (edited("most = 4", "forms = []"), "plan.toml, column 'island': forms is wrong"),
+    "a setting of a column left out": (
+        edited('kind = "left out"', 'kind = "left out"\nmost = 3'), "plan.toml, column 'id': most is wrong: extra",
+    ),
+    "an unknown reader": (
+        edited('read = "numbers_with_decimal_comma"', 'read = "os.system"'), "plan.toml, column 'size': read is wrong",
+    ),
+    "a word for a number": (edited("epochs = 54", 'epochs = "many"'), "plan.toml, [fitting]: epochs is wrong: input"),
+    "a number out of range": (edited("share = 0.2", "share = 1.5"), "plan.toml, [split]: share is wrong: input should"),
+    "endless sizes": (edited("width = 128", "width = 99999999"), "plan.toml, [network]: width is wrong: input should"),
+    "an unknown task": (edited('"classification"', '"clasification"'), "plan.toml, [target]: task is wrong: input"),
+    "a part that is missing": (edited("[network]", "[fitting.network]"), "plan.toml"),
+    "no columns": (edited("[columns.", "[source.columns."), "plan.toml"),
+    "a column that is no part": (edited("[columns.size]", "columns.x = 3\n[columns.size]"), "plan.toml"),
+    "fewer members than folds": (edited("members = 16", "members = 4"), "each of 8 folds needs a member"),
+    "the target as an input": (edited("[columns.island]", "[columns.species]"), "predicts 'species' from itself; take"),
+    "a way without its column": (edited('way = "chance"', 'way = "time"'), "[split] column goes with the ways"),
+    "a number without a reader": (edited('"classification"', '"regression"'), "[target] read is the function that re"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", REFUSED)
+def test_what_is_wrong_in_a_plan_is_refused_by_name(fault: str) -> None:
+    text, sentence = REFUSED[fault]
+    with pytest.raises(Refused) as caught:
+        read(text)
+    assert sentence in str(caught.value)
+    assert str(caught.value).startswith("plan.toml")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_plan_that_leaves_every_column_out_is_refused() -> None:
+    plan = PLAN.model_copy(update={"columns": (PLAN.columns[-1],)})
+    with pytest.raises(Refused, match="leaves every column out"):
+        read(to_toml(plan))
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_plan_or_refused(text: str) -> None:
+    with pytest.raises(Refused):
+        read(text)
+
+
+@given(
+    part=st.sampled_from(["source", "target", "split", "network", "fitting", "columns", "beware"]),
+    value=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+        max_leaves=4,
+    ),
+    key=st.text(max_size=6) | st.sampled_from(["share", "width", "size", "forms", "options", "seed"]),
+)
+def test_a_plan_with_any_value_in_any_place_is_read_or_refused(part: str, key: str, value: object) -> None:
+    import tomlkit
+
+    document = tomlkit.parse(to_toml(without_reasons(PLAN)))
+    try:
+        if key:
+            document[part][key] = value
+        else:
+            document[part] = value
+        text = tomlkit.dumps(document)
+        tomllib.loads(text)
+    except Exception:  # such a value cannot be written as TOML
+        return
+    try:
+        read(text)
+    except Refused as refused:
+        assert "\n" not in str(refused)
