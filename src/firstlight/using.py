@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import polars as pl
-import torch
 from torch import Tensor, nn
 
 from firstlight.data.frames import FrameLike
@@ -32,7 +31,6 @@ from firstlight.model.predictions import Predictions, predictions
 from firstlight.plain.loop import Epoch
 from firstlight.plain.network import Members
 from firstlight.plan.budget import seconds_of
-from firstlight.plan.deciding import source_of
 from firstlight.plan.document import from_toml
 from firstlight.plan.plan import Plan, Split, Task
 from firstlight.refusal import Refused, column_named
@@ -51,6 +49,7 @@ from firstlight.workflow import (
     prepare_rows,
     shown,
     split_of,
+    threads,
     verdict_of,
 )
 
@@ -151,10 +150,7 @@ def _by_plan(
         raise Refused(f"the plan predicts {plan.target.column!r}, not {target!r}; leave --target away.")
     if source is None:
         return Request(_place(plan, folder, ROWS), Choices(sheet=_sheet(plan)), _placed(plan, folder), out)
-    sheet = sheet or _sheet(plan)
-    if str(source) != plan.source.location:
-        plan = plan.model_copy(update={"source": source_of(read(source, sheet=sheet).reading)})
-    return Request(source, Choices(sheet=sheet), _placed(plan, folder), out)
+    return Request(source, Choices(sheet=sheet or _sheet(plan)), _placed(plan, folder), out)
 
 
 def read_plan(path: Path) -> Plan:
@@ -286,8 +282,8 @@ class Untrained:
 
     def epochs(self) -> Iterator[Epoch]:
         """Step 3, fit: gradient descent; yields the losses of each epoch, and leaves the network at its best."""
-        torch.set_num_threads(self.lesson.plan.fitting.threads)
-        return fit_network(self.network, self.lesson)
+        with threads(self.lesson.plan.fitting.threads):
+            yield from fit_network(self.network, self.lesson)
 
     def finish(self) -> Run:
         """Step 4, evaluate: beside the straight line and the constant, on the test rows; the better one is kept."""

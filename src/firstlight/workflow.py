@@ -158,7 +158,7 @@ def fit_steps(source: str | Path | FrameLike, choices: Choices, plan: Plan | Non
         stored = load_model(folder / FILE_NAME)  # checked by loading it again
         # 6 Together
         run = Run(
-            predictor=stored.predictor, evaluation=evaluation, verdict=verdict_of(evaluation, plan, looks=1),
+            predictor=replace(stored.predictor, plan=plan), evaluation=evaluation, verdict=verdict_of(evaluation, plan, looks=1),
             folder=folder, history=history, notes=prepared.notes, looks=1, seconds=time.monotonic() - started,
         )  # fmt: skip
         write_log(folder, history, predictor.kept)

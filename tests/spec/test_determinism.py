@@ -67,7 +67,9 @@ def test_another_seed_gives_another_split_and_another_model(penguins: Path, fit:
     assert [first.predictor.plan.split.seed, second.predictor.plan.split.seed] == [0, 1]
     same = [
         torch.equal(ours, theirs)
-        for ours, theirs in zip(first.predictor.network.parameters(), second.predictor.network.parameters(), strict=True)
+        for ours, theirs in zip(
+            first.predictor.network.parameters(), second.predictor.network.parameters(), strict=True
+        )
     ]
     assert not any(same)
 
@@ -95,4 +97,4 @@ def test_other_columns_in_front_do_not_change_which_rows_are_the_test(penguins: 
     assert second.evaluation is not None
     assert first.evaluation.rows == second.evaluation.rows
     truth = [run.evaluation.confusion for run in (first, second) if run.evaluation]
-    assert [sum(row) for row in truth[0]] == [sum(row) for row in truth[1]]  # type: ignore[union-attr, arg-type]
+    assert [sum(row) for row in truth[0]] == [sum(row) for row in truth[1]]  # type: ignore[union-attr]

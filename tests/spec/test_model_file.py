@@ -100,7 +100,9 @@ def test_a_model_that_was_not_tested_is_saved_too(fit: Fit) -> None:
     assert load_model(path_of(fit(ROWS, Choices("label", test=0.0)))).evaluation is None
 
 
-def changed(run: Run, tensors: Callable[[dict[str, Tensor]], object], metadata: Callable[[dict[str, Any]], object]) -> bytes:
+def changed(
+    run: Run, tensors: Callable[[dict[str, Tensor]], object], metadata: Callable[[dict[str, Any]], object]
+) -> bytes:
     """The file with its tensors, and with its metadata, changed by the two functions."""
     held = load(path_of(run).read_bytes())
     told: dict[str, Any] = dict(audit(path_of(run)).metadata)
@@ -289,7 +291,9 @@ def test_metadata_that_does_not_fit_is_refused(
 
 def test_a_file_of_another_program_is_no_model(tmp_path: Path) -> None:
     content = save({"weight": torch.ones(2)}, {"format": "pt"})
-    assert refusal(content, tmp_path) == "FILE holds no model of firstlight's; it says nothing of a format 'firstlight 1'."
+    assert (
+        refusal(content, tmp_path) == "FILE holds no model of firstlight's; it says nothing of a format 'firstlight 1'."
+    )
 
 
 def test_any_byte_changed_is_found_out_or_harmless(run: Run, tmp_path: Path) -> None:

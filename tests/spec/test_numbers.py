@@ -102,10 +102,10 @@ def encoded(cells: list[str]) -> Tensor:
     return number_values(pl.DataFrame({"cell": cells}), {"cell": READERS["numbers_in_text"]}).flatten()
 
 
-def test_endless_numbers_and_those_with_endless_squares_are_gaps() -> None:
-    values = encoded(["inf", "-inf", "1e400", "1e200", "-1e150", "1e149", "123456789012345678901234567890"])
+def test_endless_numbers_and_those_beyond_all_measure_are_gaps() -> None:
+    values = encoded(["inf", "-inf", "1e400", "1e200", "-1e50", "1e49", "123456789012345678901234567890"])
     assert values.isnan().tolist() == [True] * 5 + [False] * 2
-    assert LARGEST**2 < math.inf
+    assert LARGEST**6 < math.inf
 
 
 def test_cells_that_are_there_and_are_no_number_are_counted_as_strays() -> None:
@@ -169,7 +169,7 @@ def test_a_gap_counts_as_the_median_and_is_marked_only_where_training_rows_have_
     assert_close(whole(column(math.nan)), whole(column(1)))
 
 
-numbers = st.floats(-1e149, 1e149, allow_nan=False) | st.integers(-3, 3).map(float) | st.just(math.nan)
+numbers = st.floats(-1e49, 1e49, allow_nan=False) | st.integers(-3, 3).map(float) | st.just(math.nan)
 
 
 @given(rows=st.lists(st.tuples(numbers, numbers), min_size=1, max_size=30), bins=st.integers(1, 8), asked=numbers)
@@ -177,7 +177,7 @@ def test_whatever_the_numbers_the_features_are_finite_and_as_wide_as_said(
     rows: list[tuple[float, float]], bins: int, asked: float
 ) -> None:
     taught = torch.tensor(rows, dtype=torch.float64)
-    new = torch.cat([taught, torch.tensor([[asked, -asked], [1e149, -1e149]], dtype=torch.float64)])
+    new = torch.cat([taught, torch.tensor([[asked, -asked], [1e49, -1e49]], dtype=torch.float64)])
     for module in (piecewise_linear(taught, bins), scaled(taught)):
         given = module(new)
         assert given.shape == (len(new), module.width)
@@ -193,7 +193,7 @@ def test_a_larger_number_has_come_no_less_far_through_any_bin(values: list[float
 
 def test_scaled_columns_have_mean_0_and_deviation_1_whatever_their_unit() -> None:
     chance = torch.Generator().manual_seed(0)
-    values = torch.randn(200, 3, generator=chance, dtype=torch.float64) * column(1e-9, 1, 1e140).T
+    values = torch.randn(200, 3, generator=chance, dtype=torch.float64) * column(1e-9, 1, 1e48).T
     values[:, 1] += 5
     given = scaled(values)(values)
     assert_close(given.mean(dim=0), torch.zeros(3, dtype=torch.float64), atol=1e-9, rtol=0)

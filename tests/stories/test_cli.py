@@ -335,7 +335,7 @@ class TestProcess:
                 [FIRSTLIGHT, "check", "-"], cwd=tmp_path, stdin=stream, capture_output=True, text=True
             )
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.startswith("-: 344 rows, 7 columns, comma, utf-8\n")
+        assert done.stdout.startswith("standard input: 344 rows, 7 columns, comma, utf-8\n")
 
 
 class TestCheck:

@@ -241,7 +241,7 @@ def test_a_bar_of_the_rarer_categories_that_would_dwarf_the_others_becomes_a_sen
 def test_columns_of_numbers_are_set_to_the_right() -> None:
     grid = Grid("", ("name", "right", "interval"), (("line", "97.1 %", "90.0 – 99.2"), ("7", "4", "−3.5")), "")
     html = render("x", (grid,), ())
-    assert '<th scope="col">name</th>' in html
+    assert '<th scope="col" class="short">name</th>' in html
     assert '<th scope="col" class="right">right</th>' in html
     assert '<th scope="col" class="right">interval</th>' in html
 

@@ -210,7 +210,7 @@ def test_the_script_stands_whole_at_the_end(classes: Told, look_at: LookAt) -> N
 
 def test_parameters_are_shown_as_they_were_born_and_as_they_became(classes: Told) -> None:
     chapter = words_of(chapters_of(classes.html)[3])
-    row = re.search(r"hidden\.0\.weight\s+\d+ × (\d+) × \d+\s+\S+\s+(\S+)\s+(\S+)\s+(\S+)", chapter)
+    row = re.search(r"hidden\.0\.weight\s+\d+ × (\d+) × \d+\s+[\d\u202f]+\s+(\S+)\s+(\S+)\s+(\S+)", chapter)
     assert row is not None
     inputs, before, after, moved = map(float, row.groups())
     assert before == pytest.approx((3 * inputs) ** -0.5, rel=0.05)  # uniform between -1 and 1 over the root of inputs

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from firstlight.cli.fit_told import column_lines
-from firstlight.cli.paper import Paper, console, counted
+from firstlight.cli.paper import Paper, console, counted, source_named
 from firstlight.evaluate.wording import named
 from firstlight.looking import Check, ColumnSeen, check
 from firstlight.plan.plan import Task
-from firstlight.workflow import shown
 
 MOST_LINES = 60  # of columns; with more, like ones share a line
 
@@ -18,7 +17,7 @@ def run_check(source: str, target: str | None, task: Task | None, sheet: str | N
     paper = Paper(console(), gutter=0)
     frame = found.table.frame
     size = f"{counted(frame.height, 'row')}, {counted(frame.width, 'column')}, {found.table.reading.summary}"
-    paper.say(f"{shown(found.table)}: {size}")
+    paper.say(f"{source_named(found.table.reading.location)}: {size}")
     Paper(paper.console, gutter=2).rows(_lines(found, target), dim=1)
     if found.remarks:
         paper.blank()

@@ -9,7 +9,7 @@ from types import TracebackType
 from rich.live import Live
 from rich.text import Text
 
-from firstlight.cli.paper import Paper, counted
+from firstlight.cli.paper import Paper, counted, source_named
 from firstlight.evaluate.evaluation import Evaluation
 from firstlight.evaluate.wording import headline, listed, named, percent, thousandths, whole
 from firstlight.kinds.category import CATEGORY
@@ -20,7 +20,7 @@ from firstlight.plan.plan import LEFT_OUT, Network
 from firstlight.store.folder import PLAN, REPORT, SCRIPT
 from firstlight.store.model_file import FILE_NAME
 from firstlight.store.run import Run
-from firstlight.workflow import Built, Evaluated, Event, Finished, Interrupted, Prepared, shown
+from firstlight.workflow import Built, Evaluated, Event, Finished, Interrupted, Prepared
 
 BAR = 26  # columns
 HINT = "Ctrl-C keeps the best so far"
@@ -70,7 +70,7 @@ class Teller:
         self.epochs = plan.fitting.epochs
         self.sizes = plan.network
         size = f"{counted(table.frame.height, 'row')}, {counted(table.frame.width, 'column')}, {table.reading.summary}"
-        paper.say(f"{shown(table)}: {size}", step="1 Prepare")
+        paper.say(f"{source_named(table.reading.location)}: {size}", step="1 Prepare")
         target = plan.target.column
         told = target_told(prepared.opened.rows[target], plan.target, plan.reasons.get("target.task", ""))
         seen = [
@@ -156,11 +156,10 @@ class Teller:
             raise ValueError("a finished fit has a folder")
         self.paper.say(f"{folder / FILE_NAME}, checked by loading it again", step="5 Save")
         lines = len((folder / SCRIPT).read_text(encoding="utf-8").splitlines())
-        promise = "" if self.interrupted else "; retrains to the same bits"
         self.paper.rows(
             [
                 (str(folder / REPORT), "what it learned, and where it errs"),
-                (str(folder / SCRIPT), f"all of this as plain PyTorch, {lines} lines{promise}"),
+                (str(folder / SCRIPT), f"all of this as plain PyTorch, {lines} lines; retrains to the same bits"),
                 (str(folder / PLAN), "every decision with its reason; edit it for fit --plan"),
             ],
             step="6 Together",
@@ -207,7 +206,8 @@ def parted(prepared: Prepared) -> str:
             return "no rows set aside: the model will not be tested"
         case "file":
             other = prepared.opened.test_table
-            return f"{counted(rows, 'row')} of {shown(other) if other else 'a file'} are the test; {after}"
+            name = source_named(other.reading.location) if other else "a file"
+            return f"{counted(rows, 'row')} of {name} are the test; {after}"
         case "time":
             return f"{aside}, the latest by {named(split.column)}; {after}"
         case "group":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -98,3 +99,8 @@ def _short(name: str) -> str:
 def counted(count: int, noun: str) -> str:
     """Say "1 row", "7 043 rows"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}".replace(",", " ")
+
+
+def source_named(location: str) -> str:
+    """A source as a line about it begins: the file's name, without the folders on the way."""
+    return "standard input" if location == "-" else PurePath(location).name or location

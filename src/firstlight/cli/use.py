@@ -6,7 +6,7 @@ from pathlib import Path
 
 from firstlight.cli.fit_told import score_table, verdict_lines
 from firstlight.cli.inspection import inspection_told
-from firstlight.cli.paper import Paper, console, counted
+from firstlight.cli.paper import Paper, console, counted, source_named
 from firstlight.data.rows import write_table
 from firstlight.looking import inspect
 from firstlight.store.run import Run
@@ -19,7 +19,7 @@ def run_predict(model: str, source: str, sheet: str | None, out: Path) -> None:
     answered = predict(run, source, sheet=sheet)
     write_table(answered.frame, out)
     paper = Paper(console(), gutter=0)
-    paper.say(f"{_name(source)}: predicted {counted(answered.frame.height, 'row')} into {out}")
+    paper.say(f"{source_named(source)}: predicted {counted(answered.frame.height, 'row')} into {out}")
     _notes(paper, answered.notes, run)
 
 
@@ -59,7 +59,3 @@ def _notes(paper: Paper, notes: tuple[str, ...], run: Run) -> None:
     for note, head, _ in parts:
         if head not in columns:
             indented.say(note)
-
-
-def _name(source: str) -> str:
-    return "standard input" if source == "-" else Path(source).name

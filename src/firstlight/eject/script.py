@@ -22,7 +22,7 @@ WIDTH = 116
 def script_of(predictor: Predictor, evaluation: Evaluation | None, folder: Path) -> str:
     """The script that fits the kept model anew; folder: where it will lie, for its way to the data."""
     plan = predictor.plan
-    constants = _constants(plan)
+    constants = _constants(plan, with_kin=_needs_kin(predictor))
     body = _body(predictor, evaluation, folder)
     main = "def main() -> None:\n" + textwrap.indent("\n".join(body), "    ")
     needed = needed_by("\n".join([*constants, main]))
@@ -66,9 +66,14 @@ def _safe(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-def _constants(plan: Plan) -> list[str]:
+def _needs_kin(predictor: Predictor) -> bool:
+    """Whether it matters which rows stay together: where they are parted by chance, and where they go to folds."""
+    return predictor.plan.split.way in ("chance", "group") or predictor.kept == NETWORK
+
+
+def _constants(plan: Plan, *, with_kin: bool) -> list[str]:
     lines = [f"TARGET = {plan.target.column!r}"]
-    if plan.split.alike:
+    if plan.split.alike and with_kin:
         lines += ["ALIKE = [  # rows that are equal in all of these columns stay together", *_wrapped(plan.split.alike)]
     for kind in plan.kinds:
         lines += kind.snippets.constants(plan.of_kind(kind)).splitlines()
@@ -94,7 +99,7 @@ def _body(predictor: Predictor, evaluation: Evaluation | None, folder: Path) -> 
         "",
         "# 1 Prepare: read the table, set the test rows aside, turn cells into numbers",
         *_reading(plan, folder),
-        *_splitting(plan, with_folds=kept_network),
+        *_splitting(plan, with_kin=_needs_kin(predictor)),
         *(kind.snippets.learn for kind in plan.kinds if kind.snippets.learn),
         *_targets(plan),
         *_mapping("encoded = ", [f'"{kind.block}": {kind.snippets.encode}' for kind in plan.kinds], ""),
@@ -143,7 +148,7 @@ def _read(source: Source, folder: Path, copy: str) -> str:
     return f"read_{source.reader}([{shown}]{options})"
 
 
-def _splitting(plan: Plan, *, with_folds: bool) -> list[str]:
+def _splitting(plan: Plan, *, with_kin: bool) -> list[str]:
     split = plan.split
     kin = "kin_by_equality(rows, ALIKE)" if split.alike else "torch.arange(len(rows))"
     if split.way == "group":
@@ -153,9 +158,7 @@ def _splitting(plan: Plan, *, with_folds: bool) -> list[str]:
         if split.even
         else "torch.zeros(len(rows), dtype=torch.int64)"
     )
-    lines = []
-    if split.way in ("chance", "group") or with_folds:
-        lines.append(f"kin = {kin}  # equal for rows that must stay together")
+    lines = [f"kin = {kin}  # equal for rows that must stay together"] if with_kin else []
     if split.way in ("chance", "group"):
         lines += [
             f"strata = {strata}",

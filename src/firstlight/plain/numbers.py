@@ -35,7 +35,7 @@ def numbers_in_dress_with_decimal_comma(cells: pl.Series) -> pl.Series:
     return bare.str.replace(",", ".", literal=True).str.extract(r"([-+]?\d*\.?\d+)").cast(pl.Float64, strict=False)
 
 
-LARGEST = 1e150  # the squares of larger numbers are infinite
+LARGEST = 1e50  # the squared errors of larger numbers can no longer be reckoned with
 
 
 def number_values(rows: pl.DataFrame, columns: Mapping[str, Callable[[pl.Series], pl.Series]]) -> Tensor:

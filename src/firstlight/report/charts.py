@@ -55,6 +55,7 @@ from firstlight.report.wording import (
 )
 
 MOST_CLASSES = 12  # a confusion matrix beyond this shows its commonest mix-ups instead
+MOST_FLAT = 6  # classes whose labels lie flat above a confusion matrix
 MOST_SPANS = 72  # bars of a calendar
 MOST_POINTS = 600  # of a cloud; more are thinned
 MOST_LARGE_POINTS = 150
@@ -446,8 +447,9 @@ def confusion(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Figure:
         for truth, row in zip(labels, counts, strict=True)
         for answer, count in zip(labels, row, strict=True)
     ]
-    slanted = len(labels) > 4 or max(map(len, labels), default=0) > 10
-    top = alt.Axis(orient="top", labelAngle=-40 if slanted else 0, titleAnchor="start", domain=False, labelLimit=110)
+    upright = len(labels) > MOST_FLAT  # labels above the columns
+    room = 110 if upright else alt.ExprRef(f"width / {max(len(labels), 1)} - 6")
+    top = alt.Axis(orient="top", labelAngle=-90 if upright else 0, titleAnchor="start", domain=False, labelLimit=room)
     side = alt.Axis(labelLimit=110, titleAlign="right", titleX=-6)
     base = chart_of(rows).encode(
         x=alt.X("answer:N", title="it said →", sort=list(labels), axis=top),

@@ -159,7 +159,7 @@ def bars_of_shares(question: str, shares: Mapping[str, float], title: str, capti
             "share:Q",
             title=title,
             axis=alt.Axis(format="~%", tickCount=5),
-            scale=alt.Scale(domain=[0, most * 1.15], nice=False),
+            scale=alt.Scale(domain=[0, most * 1.25], nice=False),
         ),
         y=alt.Y("name:N", title=None, sort=list(shares)),
         tooltip=[alt.Tooltip("name:N", title="column"), alt.Tooltip("words:N", title=title)],

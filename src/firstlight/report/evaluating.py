@@ -11,6 +11,7 @@ import numpy as np
 from firstlight.evaluate.evaluation import Difference, Evaluation, Mistake, ScoreName
 from firstlight.evaluate.intervals import wilson
 from firstlight.evaluate.wording import SHARES, TITLES, interval, named, scored
+from firstlight.kinds.number import NUMBER
 from firstlight.model.answers import NumberAnswers
 from firstlight.model.fitting import RANGE_SHARE
 from firstlight.report import charts
@@ -103,7 +104,7 @@ def _said(difference: Difference) -> tuple[str, str, str]:
     ends: tuple[str, ...] = ()
     shows = "better" if difference.better else "worse" if difference.worse else "not shown"
     if difference.measure == "accuracy":
-        said = f"{abs(100 * value):.1f} {'more' if value >= 0 else 'fewer'} of 100 rows right"
+        said = f"{abs(100 * value):.1f} {'more' if value > 0 else 'fewer'} of 100 rows right" if value else "none"
         if low is not None and high is not None:
             ends = (f"{100 * low:.1f}", f"{100 * high:.1f}")
     else:
@@ -185,8 +186,13 @@ def _mistakes(story: Story, evaluation: Evaluation) -> Block:
     columns = [name for name in story.told if name in story.rows.test.columns][:MOST_CELLS]
     head = ("test row", "it was", "it said", "how sure" if story.classes else "off by")
     rows = tuple(
-        (number(each.row + 1), *answer, *(_cell(story, name, each.row) for name in columns))
-        for each, answer in zip(evaluation.worst, _answers(story, evaluation.worst), strict=True)
+        (number(each.row + 1), *answer, *cells)
+        for each, answer, cells in zip(
+            evaluation.worst,
+            _answers(story, evaluation.worst),
+            zip(*(_cells(story, name, [each.row for each in evaluation.worst]) for name in columns), strict=True),
+            strict=True,
+        )
     )
     question = "Of which wrong answers was it surest?" if story.classes else "Which errors are the largest?"
     caption = sentences(
@@ -205,9 +211,14 @@ def _answers(story: Story, mistakes: Sequence[Mistake]) -> list[tuple[str, str, 
     return list(zip(texts[::3], texts[1::3], texts[2::3], strict=True))
 
 
-def _cell(story: Story, column: str, row: int) -> str:
-    cell = story.rows.test[column][row]
-    return "–" if cell is None else number(cell) if isinstance(cell, float) else named(str(cell))
+def _cells(story: Story, column: str, rows: list[int]) -> list[str]:
+    """The cells of some test rows: numbers to a few digits, the rest as it stands there."""
+    cells = story.rows.test[column].gather(rows)
+    texts = ["–" if cell is None else named(str(cell)) for cell in cells]
+    if story.columns[column].kind != NUMBER.name:
+        return texts
+    values = NUMBER.encode(cells.to_frame(), {column: story.plan.of_kind(NUMBER)[column]}, {})[:, 0].tolist()
+    return [text if math.isnan(value) else number(value) for text, value in zip(texts, values, strict=True)]
 
 
 def first_error(story: Story) -> str:

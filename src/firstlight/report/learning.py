@@ -102,7 +102,7 @@ def _size(module: nn.Module, columns: int | None) -> str:
 
 def _sizes(story: Story, part: str) -> Grid:
     """The decisions of one part of the plan, with their reasons."""
-    values = getattr(story.plan, part).model_dump()
+    values = getattr(story.plan, part).model_dump(exclude_none=True)
     reasons = {name: story.plan.reasons.get(f"{part}.{name}", "") for name in values}
     rows = tuple((name, number(value), reasons[name]) for name, value in values.items())
     caption = "plan.toml holds them all; edit it and give it back to the next fit."

@@ -62,7 +62,13 @@ def _headline(story: Story) -> tuple[Grid, ...]:
 
 
 def _beware(story: Story) -> tuple[Block, ...]:
-    said = (first_error(story), *(suspicion.sentence for suspicion in story.plan.beware), *story.run.notes)
+    early = story.plan.fitting.interrupted_after
+    said = (
+        first_error(story),
+        *(suspicion.sentence for suspicion in story.plan.beware),
+        "" if early is None else f"The fit was ended early, after {counted(early, 'epoch')}: the best so far was kept",
+        *story.run.notes,
+    )
     points = [point if point.endswith((".", "?", "!")) else f"{point}." for point in said if point]
     if not points:
         return ()
