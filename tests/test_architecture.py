@@ -26,10 +26,11 @@ MODULES = {
 PLAIN = {module: path for module, path in MODULES.items() if module.startswith("firstlight.plain.")}
 
 # What each room may import besides itself. A room is a package or a module right under firstlight/.
-GROUND = {"refusal", "files"}
+GROUND = {"refusal", "files", "wording"}
 BASE = GROUND | {"data", "plain"}
 ROOMS: dict[str, set[str]] = {
     "refusal": set(),
+    "wording": set(),
     "files": {"refusal"},
     "datasets": set(),
     "plain": set(),
@@ -136,9 +137,7 @@ def test_plain_code_imports_torch_numpy_polars_and_the_standard_library_only(mod
 @pytest.mark.parametrize("module", PLAIN)
 def test_plain_code_speaks_of_data_and_models_only(module: str) -> None:
     """It is printed into a script whose reader has never heard of our plans, rooms and issues."""
-    ours = re.compile(
-        r"\bfirstlight\b|\bplans?\b|\brefus(?:e|es|ed|al)\b|\beject|\brun folder\b|#\d", re.IGNORECASE
-    )
+    ours = re.compile(r"\bfirstlight\b|\bplans?\b|\brefus(?:e|es|ed|al)\b|\beject|\brun folder\b|#\d", re.IGNORECASE)
     with PLAIN[module].open("rb") as stream:
         said = [
             (token.start[0], found.group())
@@ -160,11 +159,7 @@ def test_nothing_that_could_run_a_strangers_code_is_imported_or_called(module: s
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
             names = {keyword.arg for keyword in node.keywords}
-            if (
-                called in UNSAFE_CALLS
-                or called.endswith(("read_pickle", "to_pickle"))
-                or "allow_pickle" in names
-            ):
+            if called in UNSAFE_CALLS or called.endswith(("read_pickle", "to_pickle")) or "allow_pickle" in names:
                 unsafe.append(f"line {node.lineno}: {called}")
             if any(word.arg == "shell" for word in node.keywords):
                 unsafe.append(f"line {node.lineno}: {called} through a shell")
@@ -175,9 +170,7 @@ def test_nothing_that_could_run_a_strangers_code_is_imported_or_called(module: s
 def test_everything_public_says_what_it_is(module: str) -> None:
     tree = tree_of(MODULES[module])
     unsaid = [
-        name
-        for name, node in defined_in(module)
-        if not ast.get_docstring(node) and name.split(".")[-1] != "forward"
+        name for name, node in defined_in(module) if not ast.get_docstring(node) and name.split(".")[-1] != "forward"
     ]
     if tree.body and not ast.get_docstring(tree):
         unsaid.insert(0, "the module itself")
@@ -185,9 +178,7 @@ def test_everything_public_says_what_it_is(module: str) -> None:
 
 
 def test_importing_firstlight_imports_neither_torch_nor_polars() -> None:
-    script = (
-        "import sys, firstlight; print(*sorted({'torch', 'polars', 'numpy', 'altair'} & set(sys.modules)))"
-    )
+    script = "import sys, firstlight; print(*sorted({'torch', 'polars', 'numpy', 'altair'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 

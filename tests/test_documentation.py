@@ -29,9 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted(path for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")] if path.exists())
 SET_UP = ("make", "git clone", "pip install", "python -m venv", "cd ")  # what a test must not do over again
 FIRSTLIGHT = Path(sys.executable).parent / "firstlight"
-WITH_EXAMPLES = sorted(
-    path for path in (ROOT / "src").rglob("*.py") if ">>> " in path.read_text(encoding="utf-8")
-)
+WITH_EXAMPLES = sorted(path for path in (ROOT / "src").rglob("*.py") if ">>> " in path.read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -127,9 +125,7 @@ def test_the_examples_in_a_modules_docstrings_hold(path: Path) -> None:
     name = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
     module = importlib.import_module(name)
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (
-            said := ast.get_docstring(node)
-        ):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (said := ast.get_docstring(node)):
             assert_examples_hold(said, dict(vars(module)), f"{name}, {getattr(node, 'name', 'the module')}")
 
 
@@ -153,9 +149,7 @@ def test_every_command_helps_with_examples_of_itself() -> None:
     for command in commands_listed():
         done = run(f"firstlight {command} --help", ROOT)
         assert done.returncode == 0, done.stderr
-        assert re.search(rf"Examples?[\s\S]*firstlight {command}\b", done.stdout), (
-            f"{command}:\n{done.stdout}"
-        )
+        assert re.search(rf"Examples?[\s\S]*firstlight {command}\b", done.stdout), f"{command}:\n{done.stdout}"
 
 
 def test_the_continuous_integration_runs_the_test_command_of_the_readme() -> None:
@@ -175,8 +169,6 @@ def test_numbers_and_gaps_of_an_output_may_differ_from_the_documents(said: str, 
 
 
 def test_a_block_is_cut_into_its_commands_and_their_output() -> None:
-    block = Block(
-        "console", "$ firstlight fit \\\n  a.csv  # a remark\n1 Prepare\n$ firstlight demo\n", line=1
-    )
+    block = Block("console", "$ firstlight fit \\\n  a.csv  # a remark\n1 Prepare\n$ firstlight demo\n", line=1)
     assert list(commands_of(block)) == [("firstlight fit    a.csv", ["1 Prepare"]), ("firstlight demo", [])]
     assert list(commands_of(Block("sh", "# first\nfirstlight demo\n", 1))) == [("firstlight demo", [])]

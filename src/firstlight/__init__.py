@@ -19,25 +19,27 @@ from firstlight.refusal import Refused
 
 if TYPE_CHECKING:
     from firstlight import datasets
+    from firstlight.checking import check
     from firstlight.data.sources import read
-    from firstlight.looking import check, inspect
-    from firstlight.using import build, eject, evaluate, fit, load, plan, predict, save, split
+    from firstlight.inspecting import inspect
+    from firstlight.stepping import build, plan, save, split
+    from firstlight.using import eject, evaluate, fit, load, predict
 
     __version__: str
 
 _HOMES = {
-    "build": "firstlight.using",
-    "check": "firstlight.looking",
+    "build": "firstlight.stepping",
+    "check": "firstlight.checking",
     "eject": "firstlight.using",
     "evaluate": "firstlight.using",
     "fit": "firstlight.using",
-    "inspect": "firstlight.looking",
+    "inspect": "firstlight.inspecting",
     "load": "firstlight.using",
-    "plan": "firstlight.using",
+    "plan": "firstlight.stepping",
     "predict": "firstlight.using",
     "read": "firstlight.data.sources",
-    "save": "firstlight.using",
-    "split": "firstlight.using",
+    "save": "firstlight.stepping",
+    "split": "firstlight.stepping",
 }
 __all__ = [
     "Refused", "build", "check", "datasets", "eject", "evaluate", "fit", "inspect", "load", "plan", "predict", "read",

@@ -1,22 +1,19 @@
-"""The steps of a fit one by one, and what is done with a model once it is there: the doors call this.
-
-In Python: `fit`, or `read`, `split`, `plan` and `build` on their own; then `load`, `predict`, `evaluate`, `eject`.
-"""
+"""A fit as a whole, and what is done with a model once it is there: load, predict, evaluate, eject."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import polars as pl
-from torch import Tensor, nn
+from torch import Tensor
 
-from firstlight.data.frames import FrameLike
+from firstlight.asking import TEST_SHARE, Source, place_of, placed, requested, sheet_of
 from firstlight.data.sources import read
 from firstlight.data.table import Table
 from firstlight.eject.script import script_of
@@ -24,48 +21,27 @@ from firstlight.evaluate.evaluation import Evaluation
 from firstlight.evaluate.stored import as_json
 from firstlight.evaluate.verdict import Circumstances, verdict
 from firstlight.files import write_whole
-from firstlight.model.building import build_line
 from firstlight.model.encoding import complete, encode_target, known_targets
-from firstlight.model.fitting import Lesson, born, finish, fit_line, fit_network
 from firstlight.model.predictions import Predictions, predictions
-from firstlight.plain.loop import Epoch
-from firstlight.plain.network import Members
-from firstlight.plan.budget import seconds_of
-from firstlight.plan.document import from_toml
-from firstlight.plan.plan import Plan, Split, Task
+from firstlight.plan.plan import Plan, Task
 from firstlight.refusal import Refused, column_named
 from firstlight.store.audit import audit
-from firstlight.store.folder import METRICS, ROWS, TEST_ROWS, model_path, read_metrics
-from firstlight.store.model_file import Examples, load_model, save_model
-from firstlight.store.run import Rows, Run
+from firstlight.store.folder import METRICS, ROWS, model_path, read_metrics
+from firstlight.store.model_file import Examples, load_model
+from firstlight.store.run import Run
 from firstlight.workflow import (
     Choices,
     Finished,
-    Opened,
     evaluate_on,
     fit_steps,
     groups_of,
     open_rows,
     prepare_rows,
     shown,
-    split_of,
-    threads,
     verdict_of,
 )
 
-Source: TypeAlias = "str | Path | FrameLike"
-TEST_SHARE = 0.2
 CHANCE_TWINS = 0.1  # up to this share of new rows may well be equal to old ones by chance
-
-
-@dataclass(frozen=True, eq=False)
-class Request:
-    """A fit as `fit_steps` takes it."""
-
-    source: Source
-    choices: Choices
-    plan: Plan | None
-    out: Path | None
 
 
 def fit(
@@ -104,212 +80,6 @@ def fit(
         if isinstance(event, Finished):
             return event.run
     raise ValueError("a fit ended without a run")
-
-
-def requested(
-    source: Source | None,
-    target: str | None,
-    *,
-    task: Task | None,
-    test: float | Source,
-    by_time: str | None,
-    group: str | None,
-    time: str | float | None,
-    seed: int,
-    out: str | Path | None,
-    plan: Plan | str | Path | None,
-    sheet: str | None,
-) -> Request:
-    """What `fit` and the command line were asked for, checked, as `fit_steps` takes it."""
-    folder = None if out is None else Path(out)
-    if plan is not None:
-        given = {
-            "task": task, "by_time": by_time, "group": group, "time": time, "seed": seed or None,
-            "test": None if _is_usual(_test_of(test)) else test,
-        }  # fmt: skip
-        return _by_plan(source, target, plan, folder, sheet, [name for name, value in given.items() if value])
-    if source is None or target is None:
-        raise Refused("name a table and its column to predict, or a plan that names both.")
-    choices = Choices(
-        target=target, sheet=sheet, task=task, test=_test_of(test), time=by_time, group=group,
-        seconds=_seconds(time), seed=_seed(seed),
-    )  # fmt: skip
-    _refuse_two_ways(choices)
-    return Request(source, choices, None, folder)
-
-
-def _by_plan(
-    source: Source | None, target: str | None, plan: Plan | str | Path, out: Path | None, sheet: str | None,
-    given: list[str],
-) -> Request:  # fmt: skip
-    folder = None if isinstance(plan, Plan) else Path(plan).parent
-    plan = plan if isinstance(plan, Plan) else read_plan(Path(plan))
-    if given:
-        raise Refused(f"{given[0]} stands in the plan; change it there, or leave the plan away.")
-    if target is not None and target != plan.target.column:
-        raise Refused(f"the plan predicts {plan.target.column!r}, not {target!r}; leave --target away.")
-    if source is None:
-        return Request(_place(plan, folder, ROWS), Choices(sheet=_sheet(plan)), _placed(plan, folder), out)
-    return Request(source, Choices(sheet=sheet or _sheet(plan)), _placed(plan, folder), out)
-
-
-def read_plan(path: Path) -> Plan:
-    """The plan in a plan.toml."""
-    try:
-        return from_toml(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror or str(error) if isinstance(error, OSError) else "it is no text"
-        raise Refused(f"{path} cannot be read: {reason.lower()}.") from error
-
-
-def _test_of(test: float | Source) -> float | Source:
-    """A share, 0 for no test, or a source; a text that is a number is a share."""
-    if isinstance(test, str):
-        try:
-            test = 0.0 if test == "none" else float(test)
-        except ValueError:
-            return test
-    if isinstance(test, float | int) and not 0 <= test < 1:
-        raise Refused(f"--test {test:g} is no share of the rows; choose one between 0 and 1, such as 0.2, or none.")
-    return test
-
-
-def _is_usual(test: float | Source) -> bool:
-    """Whether it is what a fit does when nothing was asked for. A frame cannot be compared with a number."""
-    return isinstance(test, float) and test == TEST_SHARE
-
-
-def _seconds(time: str | float | None) -> float | None:
-    return time if time is None else seconds_of(str(time))
-
-
-def _seed(seed: int) -> int:
-    if not 0 <= seed < 2**63:
-        raise Refused(f"--seed {seed} is no seed; choose a whole number from 0 up.")
-    return seed
-
-
-def _refuse_two_ways(choices: Choices) -> None:
-    """Rows are set aside in one way; a second one would be silently left out."""
-    ways = [name for name, column in (("--by-time", choices.time), ("--group", choices.group)) if column]
-    if not isinstance(choices.test, float | int):
-        ways.insert(0, "--test FILE")
-    elif choices.test == 0:
-        ways.insert(0, "--test none")
-    if len(ways) > 1:
-        raise Refused(f"{ways[0]} and {ways[1]} are two ways to set rows aside; choose one.")
-
-
-def _sheet(plan: Plan) -> str | None:
-    sheet = plan.source.options.get("sheet")
-    return sheet if isinstance(sheet, str) else None
-
-
-def _place(plan: Plan, folder: Path | None, copy: str) -> str:
-    """Where the rows of a plan can be read: where they came from, or the copy that the run folder keeps."""
-    source = plan.test_source if copy == TEST_ROWS else plan.source
-    if source is None:
-        raise ValueError("the plan has no such source")
-    if not source.copied:
-        return source.location
-    if folder is None or not (folder / copy).exists():
-        raise Refused(f"the rows came from {source.location}, and no copy of them lies here; name a source.")
-    return str(folder / copy)
-
-
-def _placed(plan: Plan, folder: Path | None) -> Plan:
-    """The plan with its test rows where they can be read."""
-    if plan.test_source is None:
-        return plan
-    place = _place(plan, folder, TEST_ROWS)
-    return plan.model_copy(update={"test_source": plan.test_source.model_copy(update={"location": place})})
-
-
-@dataclass(frozen=True, eq=False)
-class Divided:
-    """A table whose test rows are set aside.
-
-    train, test: the rows to learn from, and the rows that nothing looks at before the end.
-    """
-
-    opened: Opened
-    choices: Choices
-    train: pl.DataFrame
-    test: pl.DataFrame
-
-    @property
-    def way(self) -> Split:
-        """How the rows were parted."""
-        return split_of(self.opened, self.choices)
-
-
-def split(
-    table: Table,
-    target: str,
-    *,
-    test: float | Source = TEST_SHARE,
-    by_time: str | None = None,
-    group: str | None = None,
-    seed: int = 0,
-) -> Divided:
-    """Step 1, prepare: sets the test rows aside, before anything looks at them. The arguments are those of `fit`."""
-    choices = Choices(target=target, test=_test_of(test), time=by_time, group=group, seed=_seed(seed))
-    _refuse_two_ways(choices)
-    opened = replace(open_rows(table.frame, choices, None), table=table)
-    prepared, _ = prepare_rows(opened, choices, None)
-    return Divided(opened, choices, prepared.rows.train, prepared.rows.test)
-
-
-def plan(divided: Divided, *, task: Task | None = None, time: str | float | None = None) -> Plan:
-    """Step 1, prepare: every decision of a fit with its reason, made by looking at the training rows alone."""
-    choices = replace(divided.choices, task=task, seconds=_seconds(time))
-    return prepare_rows(divided.opened, choices, None)[0].plan
-
-
-@dataclass(frozen=True, eq=False)
-class Untrained:
-    """Step 2, build: the network as it is born, random, and the encoded rows that it is to learn from."""
-
-    lesson: Lesson
-    rows: Rows
-    network: Members
-    notes: tuple[str, ...]
-
-    @property
-    def model(self) -> nn.Module:
-        """The module; `lesson.inputs` is what it takes."""
-        return self.network
-
-    def epochs(self) -> Iterator[Epoch]:
-        """Step 3, fit: gradient descent; yields the losses of each epoch, and leaves the network at its best."""
-        with threads(self.lesson.plan.fitting.threads):
-            yield from fit_network(self.network, self.lesson)
-
-    def finish(self) -> Run:
-        """Step 4, evaluate: beside the straight line and the constant, on the test rows; the better one is kept."""
-        line = build_line(self.lesson.plan, self.lesson.encoders, self.lesson.inputs)
-        held_out = fit_line(line, self.lesson)
-        predictor = finish(self.network, line, held_out, self.lesson)
-        divided_by = self.lesson.plan.split
-        evaluation = evaluate_on(predictor, self.rows.test, self.rows.truth, groups_of(self.rows.test, divided_by))
-        return Run(
-            predictor=predictor, evaluation=evaluation, verdict=verdict_of(evaluation, predictor.plan, looks=1),
-            folder=None, history=(), notes=self.notes, looks=1, seconds=None,
-        )  # fmt: skip
-
-
-def build(plan: Plan, divided: Divided) -> Untrained:
-    """Step 2, build: the nn.Module that the plan asks for; its parameters are random, from the plan's seed."""
-    prepared, lesson = prepare_rows(divided.opened, divided.choices, plan)
-    return Untrained(lesson, prepared.rows, born(lesson), prepared.notes)
-
-
-def save(run: Run, path: str | Path, examples: pl.DataFrame) -> None:
-    """Step 5, save: one .safetensors file.
-
-    examples: training rows; the first of them go into the file with their answers, to be checked at load.
-    """
-    save_model(Path(path), run.predictor, run.evaluation, examples)
 
 
 def load(place: str | Path) -> Run:
@@ -369,10 +139,10 @@ def _on_own_rows(run: Run) -> Tested:
     plan = run.predictor.plan
     if run.evaluation is None:
         raise Refused("the model has no test rows of its own (--test none); name a table to test it on.")
-    place = _place(plan, run.folder, ROWS)
-    placed = _placed(plan, run.folder)
-    opened = open_rows(place, Choices(sheet=_sheet(plan)), placed)
-    rows = prepare_rows(opened, Choices(), placed)[0].rows
+    place = place_of(plan, run.folder, ROWS)
+    plan_here = placed(plan, run.folder)
+    opened = open_rows(place, Choices(sheet=sheet_of(plan)), plan_here)
+    rows = prepare_rows(opened, Choices(), plan_here)[0].rows
     evaluation = evaluate_on(run.predictor, rows.test, rows.truth, groups_of(rows.test, plan.split))
     if evaluation is None or not _same_scores(evaluation, run.evaluation):
         raise Refused(f"{place} has changed since the fit, so its test rows cannot be told from the others.")
@@ -421,7 +191,7 @@ def _twins(run: Run, rows: pl.DataFrame) -> list[str]:
     plan = run.predictor.plan
     columns = [*plan.inputs, plan.target.column]
     try:
-        old = read(_place(plan, run.folder, ROWS), sheet=_sheet(plan)).frame
+        old = read(place_of(plan, run.folder, ROWS), sheet=sheet_of(plan)).frame
     except Refused:
         return []
     if not set(columns) <= set(old.columns):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,7 +119,9 @@ class Finished:
 Event = Prepared | Built | Epoch | Interrupted | Evaluated | Finished
 
 
-def fit_steps(source: str | Path | FrameLike, choices: Choices, plan: Plan | None, out: Path | None) -> Iterator[Event]:
+def fit_steps(
+    source: str | Path | FrameLike | Table, choices: Choices, plan: Plan | None, out: Path | None
+) -> Generator[Event, None, None]:
     """The way of a fit, from a source to a run folder; yields an event after each step and each epoch.
 
     plan: decisions to follow, in place of making them. out: the run folder; None: a free one under runs/.
@@ -158,7 +160,8 @@ def fit_steps(source: str | Path | FrameLike, choices: Choices, plan: Plan | Non
         stored = load_model(folder / FILE_NAME)  # checked by loading it again
         # 6 Together
         run = Run(
-            predictor=replace(stored.predictor, plan=plan), evaluation=evaluation, verdict=verdict_of(evaluation, plan, looks=1),
+            predictor=stored.predictor, evaluation=evaluation,
+            verdict=verdict_of(evaluation, plan, looks=1),
             folder=folder, history=history, notes=prepared.notes, looks=1, seconds=time.monotonic() - started,
         )  # fmt: skip
         write_log(folder, history, predictor.kept)
@@ -185,9 +188,9 @@ def threads(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def open_rows(source: str | Path | FrameLike, choices: Choices, plan: Plan | None) -> Opened:
+def open_rows(source: str | Path | FrameLike | Table, choices: Choices, plan: Plan | None) -> Opened:
     """Reads the source, and the test source where there is one; rows without a target are left aside and counted."""
-    table = read(source, sheet=choices.sheet)
+    table = source if isinstance(source, Table) else read(source, sheet=choices.sheet)
     target = column_named(plan.target.column if plan else choices.target, table.frame.columns, shown(table))
     test_source = plan.test_source.location if plan and plan.test_source else choices.test
     test_table = None if isinstance(test_source, float | int) else read(test_source)
@@ -218,7 +221,7 @@ def _in_the_form_of(table: Table, test_table: Table) -> pl.DataFrame:
     if missing:
         raise Refused(f"{shown(test_table)} lacks the column {missing[0]!r} that {shown(table)} has.")
     try:
-        return pl.DataFrame([test_table.frame[name].cast(kind) for name, kind in table.frame.schema.items()])
+        return pl.DataFrame({name: test_table.frame[name].cast(kind) for name, kind in table.frame.schema.items()})
     except pl.exceptions.PolarsError as error:
         raise Refused(f"{shown(test_table)} has columns of other types than {shown(table)} ({error}).") from error
 

@@ -87,9 +87,7 @@ def a_tensor(**changed: object) -> bytes:
     [
         pytest.param(b"", "has only 0 bytes", id="empty"),
         pytest.param(bytes(8), "has only 8 bytes", id="a length and no header"),
-        pytest.param(
-            VALID[:100], "is cut off: it claims a header of .* bytes, and 92 follow", id="cut in header"
-        ),
+        pytest.param(VALID[:100], "is cut off: it claims a header of .* bytes, and 92 follow", id="cut in header"),
         pytest.param(VALID[:-3], "is cut off or damaged: tensor '.*' ends at byte", id="cut in the tensors"),
         pytest.param(crafted(b"[1, 2]"), "its header is not a JSON object", id="a list"),
         pytest.param(crafted(b"{1, 2}"), "its header is not JSON", id="not JSON"),
@@ -103,29 +101,21 @@ def a_tensor(**changed: object) -> bytes:
             "its header names 'dtype' twice",
             id="a key twice",
         ),
-        pytest.param(
-            crafted(b'{"\\ud800": 1}'), "a name that is not Unicode", id="half a character in a name"
-        ),
+        pytest.param(crafted(b'{"\\ud800": 1}'), "a name that is not Unicode", id="half a character in a name"),
         pytest.param(crafted({"__metadata__": []}), "metadata that is not an object", id="metadata a list"),
-        pytest.param(
-            crafted({"__metadata__": {"a": 1}}), "metadata 'a' that is not a text", id="metadata a number"
-        ),
+        pytest.param(crafted({"__metadata__": {"a": 1}}), "metadata 'a' that is not a text", id="metadata a number"),
         pytest.param(
             crafted(b'{"__metadata__": {"a": "\\ud800"}}'),
             "metadata 'a' that is not",
             id="half a character in a text",
         ),
-        pytest.param(
-            crafted({"a": 1}), "must be described by dtype, shape and data_offsets", id="no description"
-        ),
+        pytest.param(crafted({"a": 1}), "must be described by dtype, shape and data_offsets", id="no description"),
         pytest.param(a_tensor(code="print()"), "must be described by dtype, shape", id="a key too many"),
         pytest.param(a_tensor(dtype="Q4"), "unknown dtype 'Q4'; known are BOOL", id="unknown dtype"),
         pytest.param(a_tensor(dtype=["F32"]), "a dtype that is not a text", id="dtype a list"),
         pytest.param(a_tensor(shape=[-2]), "a shape that is not a list of whole numbers", id="negative size"),
         pytest.param(a_tensor(shape=[2.0]), "a shape that is not a list of whole numbers", id="size 2.0"),
-        pytest.param(
-            a_tensor(shape=[2, True]), "a shape that is not a list of whole numbers", id="size true"
-        ),
+        pytest.param(a_tensor(shape=[2, True]), "a shape that is not a list of whole numbers", id="size true"),
         pytest.param(a_tensor(shape="2"), "a shape that is not a list of whole numbers", id="shape a text"),
         pytest.param(a_tensor(shape=[2] + [1] * 8), "has 9 dimensions; at most 8", id="too many dimensions"),
         pytest.param(a_tensor(shape=[2**62, 8]), "a shape too large for any memory", id="size overflows"),
@@ -134,19 +124,11 @@ def a_tensor(**changed: object) -> bytes:
             "a shape too large for any",
             id="overflow behind a 0",
         ),
-        pytest.param(
-            a_tensor(shape=[3]), "needs 12 bytes by its shape and dtype, but has 8", id="shape and offsets"
-        ),
+        pytest.param(a_tensor(shape=[3]), "needs 12 bytes by its shape and dtype, but has 8", id="shape and offsets"),
         pytest.param(a_tensor(data_offsets=[8, 0]), "needs 8 bytes .* but has -8", id="offsets backwards"),
-        pytest.param(
-            a_tensor(data_offsets=[0, 8, 16]), "offsets that are not two whole numbers", id="three offsets"
-        ),
-        pytest.param(
-            a_tensor(data_offsets=[-8, 0]), "offsets that are not two whole numbers", id="negative offset"
-        ),
-        pytest.param(
-            crafted({"a": F32, "b": F32}, EIGHT), "'b' shares bytes with another tensor", id="overlap"
-        ),
+        pytest.param(a_tensor(data_offsets=[0, 8, 16]), "offsets that are not two whole numbers", id="three offsets"),
+        pytest.param(a_tensor(data_offsets=[-8, 0]), "offsets that are not two whole numbers", id="negative offset"),
+        pytest.param(crafted({"a": F32, "b": F32}, EIGHT), "'b' shares bytes with another tensor", id="overlap"),
         pytest.param(
             crafted({"a": {**F32, "data_offsets": [4, 12]}}, EIGHT + EIGHT),
             "4 bytes before tensor 'a'",
@@ -154,33 +136,23 @@ def a_tensor(**changed: object) -> bytes:
         ),
         pytest.param(crafted({"a": F32}, EIGHT + b"x"), "1 bytes after the last tensor", id="trailing bytes"),
         pytest.param(crafted({}, b"x"), "1 bytes after the last tensor", id="bytes and no tensor"),
-        pytest.param(
-            crafted({"\x1b[2J\n" + "x" * 999: 1}), r"tensor '\\x1b\[2J\\nx+\.\.\.'", id="a name to deceive"
-        ),
+        pytest.param(crafted({"\x1b[2J\n" + "x" * 999: 1}), r"tensor '\\x1b\[2J\\nx+\.\.\.'", id="a name to deceive"),
     ],
 )
-def test_a_damaged_or_crafted_file_is_refused_with_its_fault(
-    tmp_path: Path, content: bytes, because: str
-) -> None:
+def test_a_damaged_or_crafted_file_is_refused_with_its_fault(tmp_path: Path, content: bytes, because: str) -> None:
     assert_refused_in_one_sentence(written(tmp_path, content), because)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-def test_weights_that_are_not_finite_are_refused_by_name(
-    tmp_path: Path, bad: float, dtype: torch.dtype
-) -> None:
-    path = written(
-        tmp_path, save({"fine": torch.ones(2), "layer.weight": torch.tensor([0.0, bad], dtype=dtype)})
-    )
+def test_weights_that_are_not_finite_are_refused_by_name(tmp_path: Path, bad: float, dtype: torch.dtype) -> None:
+    path = written(tmp_path, save({"fine": torch.ones(2), "layer.weight": torch.tensor([0.0, bad], dtype=dtype)}))
     assert_refused_in_one_sentence(path, "tensor 'layer.weight' holds numbers that are not finite")
 
 
 def test_a_byte_that_is_neither_true_nor_false_is_refused(tmp_path: Path) -> None:
     header = {"mask": {"dtype": "BOOL", "shape": [2], "data_offsets": [0, 2]}}
-    assert_refused_in_one_sentence(
-        written(tmp_path, crafted(header, b"\x01\x02")), "'mask' .* neither true nor"
-    )
+    assert_refused_in_one_sentence(written(tmp_path, crafted(header, b"\x01\x02")), "'mask' .* neither true nor")
 
 
 class Trap:
@@ -196,9 +168,7 @@ def test_a_renamed_pickle_is_called_one_and_never_opened(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     path = written(tmp_path, pickle.dumps(Trap(), protocol))
-    assert_refused_in_one_sentence(
-        path, "is not a safetensors file: it is a pickle; opening one can run code"
-    )
+    assert_refused_in_one_sentence(path, "is not a safetensors file: it is a pickle; opening one can run code")
     assert not Path("sprung").exists()
 
 
@@ -286,9 +256,7 @@ def assert_read_exactly_or_refused(content: bytes, folder: Path) -> None:
 
 
 @given(content=st.binary(max_size=200) | st.binary(max_size=200).map(lambda text: crafted(b"{" + text)))
-def test_random_bytes_are_read_exactly_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, content: bytes
-) -> None:
+def test_random_bytes_are_read_exactly_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     assert_read_exactly_or_refused(content, tmp_path_factory.mktemp("random"))
 
 
@@ -329,8 +297,7 @@ sizes = st.lists(st.integers(-1, 5) | st.sampled_from([2**31, 2**62, 10**30]), m
 offsets = st.lists(st.integers(-1, 40) | st.sampled_from([2**63, 10**30]), max_size=3)
 entries = st.fixed_dictionaries(
     {
-        "dtype": st.sampled_from(["F32", "F64", "I8", "BOOL", "U8", "F8_E4M3", "C64", "f32", ""])
-        | json_values,
+        "dtype": st.sampled_from(["F32", "F64", "I8", "BOOL", "U8", "F8_E4M3", "C64", "f32", ""]) | json_values,
         "shape": sizes | json_values,
         "data_offsets": offsets | json_values,
     }

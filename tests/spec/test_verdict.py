@@ -41,8 +41,8 @@ from firstlight.evaluate.wording import (
     significant,
     thousandths,
     times,
-    whole,
 )
+from firstlight.wording import whole
 
 PLAINLY = Circumstances(split="rows", column=None, looks=1, leaks=())
 BETTER: States = ("better", "better")

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,7 +140,7 @@ class TestInterruption:
     """Ctrl-C."""
 
     @staticmethod
-    def events() -> Iterator[Event]:
+    def events() -> Generator[Event, None, None]:
         """A fit in small: endless epochs, cut short by an interruption, then one event more."""
         try:
             while True:

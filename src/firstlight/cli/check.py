@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from firstlight.checking import Check, ColumnSeen, check
 from firstlight.cli.fit_told import column_lines
-from firstlight.cli.paper import Paper, console, counted, source_named
+from firstlight.cli.paper import Paper, console, source_named
 from firstlight.evaluate.wording import named
-from firstlight.looking import Check, ColumnSeen, check
 from firstlight.plan.plan import Task
+from firstlight.wording import counted
 
 MOST_LINES = 60  # of columns; with more, like ones share a line
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,7 +11,7 @@ from firstlight.cli.at_once import refuse_missing_file, refuse_wrong_columns, re
 from firstlight.refusal import Refused
 
 if TYPE_CHECKING:
-    from firstlight.using import Request
+    from firstlight.asking import Request
     from firstlight.workflow import Event
 
 
@@ -63,13 +63,11 @@ def run_plan(asked: Asked) -> None:
     paper.say(f"Edit it, then: firstlight fit --plan {asked.out}")
 
 
-def follow(events: Iterator[Event], tell: Callable[[Event], None]) -> None:
+def follow(events: Generator[Event, None, None], tell: Callable[[Event], None]) -> None:
     """Tells each event of a fit. Ctrl-C while telling is handed into the fit, which keeps the best so far.
 
     A second Ctrl-C, or one where there is nothing to keep yet, ends it: KeyboardInterrupt is raised.
     """
-    if not isinstance(events, Generator):
-        raise TypeError("a fit is a generator")
     interrupted = False
     while True:
         try:
@@ -95,7 +93,7 @@ def _request(asked: Asked) -> Request:
         refuse_wrong_columns(asked.source, asked.sheet, columns, target_needed=asked.plan is None)
     if not _is_share(asked.test):
         refuse_wrong_source(asked.test)
-    from firstlight.using import requested
+    from firstlight.asking import requested
 
     return requested(
         asked.source, asked.target, task=asked.task, test=asked.test, by_time=asked.by_time, group=asked.group,

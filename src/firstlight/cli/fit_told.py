@@ -9,17 +9,18 @@ from types import TracebackType
 from rich.live import Live
 from rich.text import Text
 
-from firstlight.cli.paper import Paper, counted, source_named
+from firstlight.checking import ColumnSeen, column_seen, target_told
+from firstlight.cli.paper import Paper, source_named
 from firstlight.evaluate.evaluation import Evaluation
-from firstlight.evaluate.wording import headline, listed, named, percent, thousandths, whole
+from firstlight.evaluate.wording import headline, listed, named, percent, thousandths
 from firstlight.kinds.category import CATEGORY
-from firstlight.looking import ColumnSeen, column_seen, target_told
 from firstlight.model.predictor import LINE, NETWORK
 from firstlight.plain.loop import Epoch
 from firstlight.plan.plan import LEFT_OUT, Network
 from firstlight.store.folder import PLAN, REPORT, SCRIPT
 from firstlight.store.model_file import FILE_NAME
 from firstlight.store.run import Run
+from firstlight.wording import counted, whole
 from firstlight.workflow import Built, Evaluated, Event, Finished, Interrupted, Prepared
 
 BAR = 26  # columns

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from firstlight.cli.paper import Paper
-from firstlight.evaluate.wording import percent, whole
-from firstlight.looking import Grown, Inspection, Part, Spread
+from firstlight.evaluate.wording import percent
+from firstlight.inspecting import Grown, Inspection, Part, Spread
+from firstlight.wording import whole
 
 BARS = " ▁▂▃▄▅▆▇█"
 BARS_IN_ASCII = " .:-=+*#@"

@@ -96,11 +96,6 @@ def _short(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
 
 
-def counted(count: int, noun: str) -> str:
-    """Say "1 row", "7 043 rows"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}".replace(",", " ")
-
-
 def source_named(location: str) -> str:
     """A source as a line about it begins: the file's name, without the folders on the way."""
     return "standard input" if location == "-" else PurePath(location).name or location

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from firstlight.cli.fit_told import score_table, verdict_lines
 from firstlight.cli.inspection import inspection_told
-from firstlight.cli.paper import Paper, console, counted, source_named
+from firstlight.cli.paper import Paper, console, source_named
 from firstlight.data.rows import write_table
-from firstlight.looking import inspect
+from firstlight.inspecting import inspect
 from firstlight.store.run import Run
 from firstlight.using import eject, evaluate, load, predict
+from firstlight.wording import counted
 
 
 def run_predict(model: str, source: str, sheet: str | None, out: Path) -> None:

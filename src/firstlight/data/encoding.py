@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from firstlight.refusal import Refused
+from firstlight.wording import whole
 
 # The names that polars and Python know these encodings by.
 Encoding = Literal["utf8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "latin-1"]
@@ -87,7 +88,7 @@ def _from_single_bytes(content: bytes, notes: list[str]) -> tuple[bytes, Encodin
         if not line.isascii():
             utf8, other = (utf8 + 1, other) if _is_utf8(line) else (utf8, other + 1)
     if utf8:
-        notes.append(f"two encodings in one file: {utf8:,} lines are UTF-8, {other:,} are read as Latin-1")
+        notes.append(f"two encodings in one file: {utf8:,} lines are UTF-8, {whole(other)} are read as Latin-1")
         mended = [line if _is_utf8(line) else _latin(line).encode("utf-8") for line in lines]
         return b"\n".join(mended).removeprefix(codecs.BOM_UTF8), "utf8", True
     notes.append("the file is not UTF-8; it is read as Latin-1 (Windows-1252)")
@@ -116,7 +117,7 @@ def _without_oddities(content: bytes, encoding: Encoding, changed: bool, notes: 
     """NUL bytes go; a file of an old Mac, with CR alone at the line ends, gets LF."""
     if nuls := content.count(b"\0"):
         content, changed = content.replace(b"\0", b""), True
-        notes.append(f"{nuls:,} NUL bytes were removed")
+        notes.append(f"{whole(nuls)} NUL bytes were removed")
     if b"\n" not in content and b"\r" in content:
         content, changed = content.replace(b"\r", b"\n"), True
     if re.search(rb"\x1a\s*\Z", content[-16:]):  # what DOS put at the end of a file

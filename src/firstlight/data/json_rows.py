@@ -13,9 +13,10 @@ from firstlight.data.nested import flat
 from firstlight.data.places import Source
 from firstlight.data.table import Reading, Table
 from firstlight.data.tidy import tidied
-from firstlight.data.wording import are, brief, counted, numbered
+from firstlight.data.wording import are, brief, numbered
 from firstlight.plain.reading import read_json_lines
 from firstlight.refusal import Refused
+from firstlight.wording import counted
 
 
 def looks_like_json(head: bytes) -> bool:

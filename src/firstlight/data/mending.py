@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstlight.data.layout import SEPARATORS, Layout, layout_of, separator_of, usual_width
-from firstlight.data.wording import are, counted, numbered
+from firstlight.data.wording import are, numbered
 from firstlight.refusal import Refused
+from firstlight.wording import counted, whole
 
 # Beyond this share of lines that do not fit, the text is no table.
 LARGEST_MISFIT_SHARE = 0.5
@@ -160,7 +161,7 @@ class _Table:
         odd = misfits[self.layout.cells[misfits] != usual]
         if len(odd) > LARGEST_MISFIT_SHARE * (~self.blank & below).sum():
             raise Refused(
-                f"{location} is no table: {len(odd):,} of its lines do not have the {self.width} cells of the header."
+                f"{location} is no table: {whole(len(odd))} of its lines do not have the header's {self.width} cells."
             )
         if len(odd) and odd[-1] == len(self.blank) - 1 and self._is_cut_off(int(odd[-1])):
             cut, odd = int(odd[-1]), odd[:-1]

@@ -16,8 +16,9 @@ from collections.abc import Callable
 from typing import IO
 
 from firstlight.data.places import Source
-from firstlight.data.wording import counted, listed
+from firstlight.data.wording import listed
 from firstlight.refusal import Refused
+from firstlight.wording import counted, whole
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -57,7 +58,7 @@ def unpack(source: Source) -> tuple[Source, list[str]]:
     if len(source.packed) > 1:
         notes.append(f"the file is packed {len(source.packed)} times over ({', '.join(source.packed)})")
     if source.packed and source.held is not None and len(source.held) > NOTABLE_RATIO * size:
-        notes.append(f"the file unpacks to {len(source.held) / size:,.0f} times its size")
+        notes.append(f"the file unpacks to {whole(round(len(source.held) / size))} times its size")
     return source, notes
 
 
@@ -122,7 +123,7 @@ def _bounded(stream: io.BufferedIOBase | IO[bytes], limit: int, location: str) -
 
 def _too_large(location: str) -> Refused:
     return Refused(
-        f"{location} unpacks to more than {LARGEST_RATIO:,} times its size, which no honest table does; "
+        f"{location} unpacks to more than {whole(LARGEST_RATIO)} times its size, which no honest table does; "
         "unpack it yourself if you trust it."
     )
 

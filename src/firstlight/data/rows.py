@@ -15,6 +15,7 @@ import xlsxwriter
 
 from firstlight.files import write_whole
 from firstlight.refusal import Refused
+from firstlight.wording import whole
 
 SUFFIXES = (".csv", ".parquet", ".xlsx")
 # What a spreadsheet takes for the beginning of a formula, and text that is a number all the same: "-1" as a label.
@@ -64,7 +65,7 @@ def _parquet(frame: pl.DataFrame) -> bytes:
 def _xlsx(frame: pl.DataFrame, path: Path) -> bytes:
     if frame.height > _MOST_ROWS or frame.width > _MOST_COLUMNS:
         raise Refused(
-            f"{path}: an xlsx sheet holds at most {_MOST_ROWS:,} rows and {_MOST_COLUMNS:,} columns; "
+            f"{path}: an xlsx sheet holds at most {whole(_MOST_ROWS)} rows and {whole(_MOST_COLUMNS)} columns; "
             "write csv or parquet."
         )
     out = io.BytesIO()

@@ -13,7 +13,8 @@ from itertools import pairwise
 
 import polars as pl
 
-from firstlight.data.wording import are, counted, listed
+from firstlight.data.wording import are, listed
+from firstlight.wording import counted
 
 # A number as people write it in tables: with currency, thousands marks, exponent or per cent.
 NUMBER = r"^\s*[-+(]?[$€£¥]?\s?\d[\d.,'\u00a0 ]*([eE][-+]?\d+)?\s?[%€$]?\)?\s*$"

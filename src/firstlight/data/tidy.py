@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import polars as pl
 
 from firstlight.data.encoding import HIDDEN
-from firstlight.data.wording import counted, listed
+from firstlight.data.wording import listed
 from firstlight.plain.reading import without_missing_words
+from firstlight.wording import counted, whole
 
 # Labels and numbers are padded by accident. Columns with longer cells hold texts, where a blank at the end is nothing.
 LONGEST_LABEL = 64
@@ -25,7 +26,7 @@ def tidied(frame: pl.DataFrame, notes: list[str]) -> tuple[pl.DataFrame, bool]:
         notes.append(f"blanks around the cells of {listed(padded)} are taken off")
         frame = without_missing_words(frame.with_columns(pl.col(padded).str.strip_chars(" \t")))
     if frame.height > 1 and all(_is_constant(cells) for cells in frame.iter_columns()):
-        notes.append(f"all {frame.height:,} rows are the same")
+        notes.append(f"all {whole(frame.height)} rows are the same")
     return frame, bool(padded)
 
 

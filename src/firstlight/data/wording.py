@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from firstlight.wording import whole
+
 NAMES_SHOWN = 3
 LONGEST_REASON = 150
-
-
-def counted(count: int, noun: str) -> str:
-    """Say "1 row", "2 rows", "1,200 rows"."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def are(count: int) -> str:
@@ -21,16 +18,16 @@ def are(count: int) -> str:
 def listed(names: Sequence[str]) -> str:
     """The first few names in quotes, and how many more there are."""
     shown = ", ".join(map(repr, names[:NAMES_SHOWN]))
-    return shown if len(names) <= NAMES_SHOWN else f"{shown} and {len(names) - NAMES_SHOWN:,} more"
+    return shown if len(names) <= NAMES_SHOWN else f"{shown} and {whole(len(names) - NAMES_SHOWN)} more"
 
 
 def numbered(numbers: Sequence[int], noun: str) -> str:
     """Say "line 6", "lines 6, 10 and 21"; of many the first and how many they are."""
     if len(numbers) == 1:
-        return f"{noun} {numbers[0]:,}"
+        return f"{noun} {whole(numbers[0])}"
     if len(numbers) > 2 * NAMES_SHOWN:
-        return f"{len(numbers):,} {noun}s (the first: {numbers[0]:,})"
-    return f"{noun}s {', '.join(f'{number:,}' for number in numbers[:-1])} and {numbers[-1]:,}"
+        return f"{whole(len(numbers))} {noun}s (the first: {whole(numbers[0])})"
+    return f"{noun}s {', '.join(whole(number) for number in numbers[:-1])} and {whole(numbers[-1])}"
 
 
 def brief(error: Exception) -> str:

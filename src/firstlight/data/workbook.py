@@ -24,10 +24,11 @@ from firstlight.data.places import Source
 from firstlight.data.structure import Structure, structure_of
 from firstlight.data.table import Reading, Table
 from firstlight.data.tidy import tidied
-from firstlight.data.wording import are, counted, listed
+from firstlight.data.wording import are, listed
 from firstlight.data.worksheet import Marks, Merge, check_extent, marks_of
 from firstlight.plain.reading import read_excel, without_missing_words
 from firstlight.refusal import Refused, nearest
+from firstlight.wording import counted
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # the container of xls files, and of protected ones
 _PROTECTED = "EncryptedPackage".encode("utf-16-le")

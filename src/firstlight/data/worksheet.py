@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 from firstlight.data.packing import ZIP_DAMAGE
 from firstlight.refusal import Refused
+from firstlight.wording import whole
 
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _LINK = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
@@ -67,8 +68,8 @@ def check_extent(workbook: bytes, location: str) -> None:
                     wide, long = max(columns, default=0) + 1, max(rows, default=0)
                     if wide * long > LARGEST_SHEET:
                         raise Refused(
-                            f"{location}: a sheet reaches over {long:,} rows and {wide:,} columns; delete the lone "
-                            "cells far from the table, or save it as csv."
+                            f"{location}: a sheet reaches over {whole(long)} rows and {whole(wide)} columns; "
+                            "delete the lone cells far from the table, or save it as csv."
                         )
     except ZIP_DAMAGE as error:
         raise Refused(f"{location} is a workbook that is cut off or damaged; fetch or save it again.") from error

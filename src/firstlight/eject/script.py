@@ -131,7 +131,7 @@ def _reading(plan: Plan, folder: Path) -> list[str]:
     if plan.test_source:
         lines += [
             f"test_rows = {_read(plan.test_source, folder, 'test_rows.parquet')}",
-            "test_rows = pl.DataFrame([test_rows[name].cast(kind) for name, kind in rows.schema.items()])",
+            "test_rows = pl.DataFrame({name: test_rows[name].cast(kind) for name, kind in rows.schema.items()})",
             "test_rows = test_rows.filter(test_rows[TARGET].is_not_null())",
             "train, test = torch.arange(len(rows)), torch.arange(len(rows), len(rows) + len(test_rows))",
             "rows = pl.concat([rows, test_rows])",

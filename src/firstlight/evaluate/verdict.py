@@ -21,8 +21,8 @@ from firstlight.evaluate.wording import (
     significant,
     thousandths,
     times,
-    whole,
 )
+from firstlight.wording import counted, whole
 
 FEW_ROWS = 40  # below this shares are told as counts, and the verdict calls itself a hint
 FEW_GROUPS = 10
@@ -294,9 +294,9 @@ def _cautions(evaluation: Evaluation, target: str, circumstances: Circumstances)
             "that had not seen it (cross-validation), and the saved one learned from all of them."
         )
     elif evaluation.rows < FEW_ROWS:
-        lines.append(f"Only {_counted(evaluation.rows, 'test row')}: read this as a hint.")
+        lines.append(f"Only {counted(evaluation.rows, 'test row')}: read this as a hint.")
     if evaluation.groups is not None and evaluation.groups < FEW_GROUPS:
-        lines.append(f"Only {_counted(evaluation.groups, 'group')} in the test: read this as a hint.")
+        lines.append(f"Only {counted(evaluation.groups, 'group')} in the test: read this as a hint.")
     return lines + _untold(evaluation, target) + _narrow_ranges(evaluation)
 
 
@@ -336,7 +336,3 @@ def _narrow_ranges(evaluation: Evaluation) -> list[str]:
         return []
     part = percent(held.value)
     return [f"Its ranges, low to high, are too narrow: they hold {part} of the test rows, not 95 %."]
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{whole(number)} {noun}{'' if number == 1 else 's'}"

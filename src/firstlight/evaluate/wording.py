@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from firstlight.evaluate.evaluation import Contender, Evaluation, Score, ScoreName
+from firstlight.wording import whole
 
 DASH = "–"
 INTERVAL = "95 % interval"
@@ -94,15 +95,6 @@ def interval(score: Score) -> str:
         return DASH
     low, high = (scored(score.name, bound).removesuffix(" %") for bound in (score.low, score.high))
     return f"{low} {DASH} {high}"
-
-
-def whole(number: int) -> str:
-    """A whole number with its thousands apart.
-
-    >>> whole(7043)
-    '7 043'
-    """
-    return f"{number:,}".replace(",", " ")
 
 
 def percent(share: float) -> str:

@@ -14,6 +14,7 @@ from firstlight.kinds.number import NUMBER, NumberSettings
 from firstlight.plain.categories import words
 from firstlight.plain.targets import class_numbers, labels_of
 from firstlight.plan.plan import Plan
+from firstlight.wording import counted
 
 SHOWN = 3  # examples of each oddity
 
@@ -72,7 +73,7 @@ def strays_in(rows: pl.DataFrame, plan: Plan) -> tuple[str, ...]:
         for name, settings in plan.of_kind(kind).items():
             strays = rows[name].filter(kind.strays(rows[name], settings))
             if len(strays):
-                what = f"{_counted(len(strays), 'cell')} that {'is' if len(strays) == 1 else 'are'} no {kind.name}"
+                what = f"{counted(len(strays), 'cell')} that {'is' if len(strays) == 1 else 'are'} no {kind.name}"
                 notes.append(f"{name}: {what} ({_examples(strays)}): taken as a gap")
     return tuple(notes)
 
@@ -91,16 +92,12 @@ def _unseen(cells: pl.Series, known: Sequence[str], name: str) -> list[str]:
     notes = []
     if len(others):
         notes.append(
-            f"{name}: {_counted(len(others), 'row')} with a word that the training rows do not teach"
+            f"{name}: {counted(len(others), 'row')} with a word that the training rows do not teach"
             f" ({_examples(others)}): answered from the other columns"
         )
     if gaps:
-        notes.append(f"{name}: {_counted(gaps, 'gap')}, and none in the training rows: answered from the other columns")
+        notes.append(f"{name}: {counted(gaps, 'gap')}, and none in the training rows: answered from the other columns")
     return notes
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _examples(cells: pl.Series) -> str:

@@ -48,7 +48,8 @@ def predictions(predictor: Predictor, rows: pl.DataFrame, source: str) -> Predic
         named = {"low": answers.low.numpy(), "high": answers.high.numpy()}
     for name, values in named.items():
         columns.append(pl.Series(_free(name, [column.name for column in columns]), values))
-    return Predictions(pl.DataFrame(columns), (*missing, *oddities(completed, predictor.plan, predictor.encoders)))
+    frame = pl.DataFrame({column.name: column for column in columns})
+    return Predictions(frame, (*missing, *oddities(completed, predictor.plan, predictor.encoders)))
 
 
 def _free(name: str, taken: list[str]) -> str:

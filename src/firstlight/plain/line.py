@@ -47,8 +47,9 @@ def logistic(design: Tensor, classes: Tensor, outputs: int) -> tuple[Tensor, Ten
     """
     mean, rows = design.mean(dim=0), len(design)
     centred = design - mean
-    gram = (centred.T @ centred + torch.eye(design.shape[1], dtype=design.dtype)) / rows
-    turn: Tensor = torch.linalg.inv(torch.linalg.cholesky(gram))
+    identity = torch.eye(design.shape[1], dtype=design.dtype)
+    gram = (centred.T @ centred + identity) / rows
+    turn: Tensor = torch.linalg.solve_triangular(torch.linalg.cholesky(gram), identity, upper=False)
     turned = centred @ turn.T
     weight = torch.zeros(outputs, design.shape[1], dtype=design.dtype, requires_grad=True)
     bias = torch.zeros(outputs, dtype=design.dtype, requires_grad=True)

@@ -58,9 +58,11 @@ def _one_line(text: str) -> str:
 
 
 def from_toml(text: str, source: str) -> Plan:
-    """The plan that a TOML text holds; Refused names the key that is wrong. Reasons are not read back."""
+    """The plan that a TOML text holds, with the comments behind its keys as reasons; Refused names a wrong key."""
     try:
         values = tomllib.loads(text)
+    except RecursionError as error:
+        raise Refused(f"{source} is no plan: it is nested too deep.") from error
     except tomllib.TOMLDecodeError as error:
         raise Refused(f"{source} is not TOML: {str(error)[0].lower()}{str(error)[1:]}.") from error
     for name in values:
@@ -77,7 +79,7 @@ def from_toml(text: str, source: str) -> Plan:
         columns=read,
         network=_part("network", Network, values, source),
         fitting=_part("fitting", Fitting, values, source),
-        reasons={},
+        reasons=_reasons(text),
         beware=tuple(_suspicion(each, source) for each in values.get("beware", [])),
     )
     _fits_together(plan, source)
@@ -97,6 +99,15 @@ def _fits_together(plan: Plan, source: str) -> None:
         raise Refused(f"{source}: [target] read is the function that reads a number, and goes with task regression.")
     if (plan.split.way in ("time", "group")) != bool(plan.split.column):
         raise Refused(f"{source}: [split] column goes with the ways time and group, and with no other.")
+
+
+def _reasons(text: str) -> dict[str, str]:
+    """The comment behind each key of a part, and behind the kind of each column."""
+    document = tomlkit.parse(text)
+    tables = {f"{name}.{key}": (document[name], key) for name in PARTS if name in document for key in document[name]}
+    tables |= {f"columns.{name}": (table, "kind") for name, table in document["columns"].items()}
+    comments = {place: table.item(key).trivia.comment for place, (table, key) in tables.items()}
+    return {place: comment.removeprefix("#").strip() for place, comment in comments.items() if comment}
 
 
 def _part(name: str, part: type[P], values: Mapping[str, Any], source: str) -> P:

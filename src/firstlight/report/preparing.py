@@ -150,7 +150,7 @@ def _card(story: Story, name: str, kind: str) -> Figure:
     """The values of one column, as a small chart."""
     cells, shown = story.rows.train[name], story.names[name]
     if kind not in (NUMBER.name, DATE.name):
-        counts = dict(words(cells).value_counts(name="count").sort(cells.name).iter_rows())
+        counts = dict(words(cells).alias("word").value_counts(name="count").sort("word").iter_rows())
         gaps = counts.pop("", 0)
         labelled = dict(zip(told_apart(list(counts)), counts.values(), strict=True))
         return replace(charts.categories(shown, labelled, gaps, MOST_CARD_BARS), question=shown, numbers=None)

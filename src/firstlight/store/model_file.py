@@ -47,9 +47,9 @@ class State(BaseModel, frozen=True, extra="forbid"):
     mean: float
     deviation: float
     temperature: float
-    halfwidths: Mapping[str, float]
+    halfwidths: Mapping[str, float | None]  # None: without end
     kept: str
-    held_out_losses: Mapping[str, float]
+    held_out_losses: Mapping[str, float | None]  # None: not a number
 
 
 class Examples(BaseModel, frozen=True, extra="forbid"):
@@ -102,9 +102,13 @@ def _with_sorted_header(content: bytes) -> bytes:
     return len(header).to_bytes(LENGTH_BYTES, "little") + header + content[begin:]
 
 
-def _finite(values: Mapping[str, float]) -> dict[str, float]:
-    """JSON has no infinity: a range without end, and the loss of a model that failed, are a very large number."""
-    return {name: value if math.isfinite(value) else 1e300 for name, value in values.items()}
+def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    """JSON has no infinity: None stands for it."""
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
+def _with_infinities(values: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: math.inf if value is None else value for name, value in values.items()}
 
 
 def _examples(rows: pl.DataFrame, predictor: Predictor) -> Examples:
@@ -122,8 +126,8 @@ def _plain_cells(cells: pl.Series) -> tuple[str | bool | int | float | None, ...
 
 
 def _table_of(cells: Mapping[str, tuple[Any, ...]]) -> pl.DataFrame:
-    columns = [pl.Series(name, list(values), strict=False) for name, values in cells.items()]
-    return pl.DataFrame([column.cast(pl.String) if column.dtype == pl.Null else column for column in columns])
+    table = pl.DataFrame({name: list(values) for name, values in cells.items()}, strict=False)
+    return table.cast({pl.Null: pl.String})
 
 
 def _numbers_of(answers: Answers) -> tuple[tuple[float, ...], ...]:
@@ -189,8 +193,8 @@ def _predictor(plan: Plan, state: State, header: Header, tensors: Mapping[str, T
         raise ValueError("the constant guess has another shape")
     return Predictor(
         plan=plan, encoders=encoders, network=network.eval(), line=line.eval(), constant=tensors["constant"],
-        unit=Unit(state.mean, state.deviation), temperature=state.temperature, halfwidths=state.halfwidths,
-        kept=state.kept, held_out_losses=state.held_out_losses,
+        unit=Unit(state.mean, state.deviation), temperature=state.temperature, kept=state.kept,
+        halfwidths=_with_infinities(state.halfwidths), held_out_losses=_with_infinities(state.held_out_losses),
     )  # fmt: skip
 
 

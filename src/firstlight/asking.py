@@ -1,0 +1,153 @@
+"""What was asked of a fit, checked before any work, from whichever door it came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from firstlight.data.frames import FrameLike
+from firstlight.data.table import Table
+from firstlight.plan.budget import seconds_of
+from firstlight.plan.document import from_toml
+from firstlight.plan.plan import Plan, Task
+from firstlight.refusal import Refused
+from firstlight.store.folder import ROWS, TEST_ROWS
+from firstlight.workflow import (
+    Choices,
+)
+
+Source: TypeAlias = "str | Path | FrameLike | Table"
+TEST_SHARE = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A fit as `fit_steps` takes it."""
+
+    source: Source
+    choices: Choices
+    plan: Plan | None
+    out: Path | None
+
+
+def requested(
+    source: Source | None,
+    target: str | None,
+    *,
+    task: Task | None,
+    test: float | Source,
+    by_time: str | None,
+    group: str | None,
+    time: str | float | None,
+    seed: int,
+    out: str | Path | None,
+    plan: Plan | str | Path | None,
+    sheet: str | None,
+) -> Request:
+    """What `fit` and the command line were asked for, checked, as `fit_steps` takes it."""
+    folder = None if out is None else Path(out)
+    if plan is not None:
+        given = {
+            "task": task, "by_time": by_time, "group": group, "time": time, "seed": seed or None,
+            "test": None if _is_usual(test_of(test)) else test,
+        }  # fmt: skip
+        return _by_plan(source, target, plan, folder, sheet, [name for name, value in given.items() if value])
+    if source is None or target is None:
+        raise Refused("name a table and its column to predict, or a plan that names both.")
+    choices = Choices(
+        target=target, sheet=sheet, task=task, test=test_of(test), time=by_time, group=group,
+        seconds=seconds_asked(time), seed=seed_asked(seed),
+    )  # fmt: skip
+    refuse_two_ways(choices)
+    return Request(source, choices, None, folder)
+
+
+def _by_plan(
+    source: Source | None, target: str | None, plan: Plan | str | Path, out: Path | None, sheet: str | None,
+    given: list[str],
+) -> Request:  # fmt: skip
+    folder = None if isinstance(plan, Plan) else Path(plan).parent
+    plan = plan if isinstance(plan, Plan) else read_plan(Path(plan))
+    if given:
+        raise Refused(f"{given[0]} stands in the plan; change it there, or leave the plan away.")
+    if target is not None and target != plan.target.column:
+        raise Refused(f"the plan predicts {plan.target.column!r}, not {target!r}; leave --target away.")
+    if source is None:
+        return Request(place_of(plan, folder, ROWS), Choices(sheet=sheet_of(plan)), placed(plan, folder), out)
+    return Request(source, Choices(sheet=sheet or sheet_of(plan)), placed(plan, folder), out)
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in a plan.toml."""
+    try:
+        return from_toml(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror or str(error) if isinstance(error, OSError) else "it is no text"
+        raise Refused(f"{path} cannot be read: {reason.lower()}.") from error
+
+
+def test_of(test: float | Source) -> float | Source:
+    """A share, 0 for no test, or a source; a text that is a number is a share."""
+    if isinstance(test, str):
+        try:
+            test = 0.0 if test == "none" else float(test)
+        except ValueError:
+            return test
+    if isinstance(test, float | int) and not 0 <= test < 1:
+        raise Refused(f"--test {test:g} is no share of the rows; choose one between 0 and 1, such as 0.2, or none.")
+    return test
+
+
+def _is_usual(test: float | Source) -> bool:
+    """Whether it is what a fit does when nothing was asked for. A frame cannot be compared with a number."""
+    return isinstance(test, float) and test == TEST_SHARE
+
+
+def seconds_asked(time: str | float | None) -> float | None:
+    """The seconds that a fit may take, from "30s", "5m" or a number; None where nothing was asked."""
+    return time if time is None else seconds_of(str(time))
+
+
+def seed_asked(seed: int) -> int:
+    """The seed, if it is one."""
+    if not 0 <= seed < 2**63:
+        raise Refused(f"--seed {seed} is no seed; choose a whole number from 0 up.")
+    return seed
+
+
+def refuse_two_ways(choices: Choices) -> None:
+    """Rows are set aside in one way; a second one would be silently left out."""
+    ways = [name for name, column in (("--by-time", choices.time), ("--group", choices.group)) if column]
+    if not isinstance(choices.test, float | int):
+        ways.insert(0, "--test FILE")
+    elif choices.test == 0:
+        ways.insert(0, "--test none")
+    if len(ways) > 1:
+        raise Refused(f"{ways[0]} and {ways[1]} are two ways to set rows aside; choose one.")
+
+
+def sheet_of(plan: Plan) -> str | None:
+    """The sheet that the rows of a plan were read from, where they came from a workbook."""
+    sheet = plan.source.options.get("sheet")
+    return sheet if isinstance(sheet, str) else None
+
+
+def place_of(plan: Plan, folder: Path | None, copy: str) -> str:
+    """Where the rows of a plan can be read: where they came from, or the copy that the run folder keeps."""
+    source = plan.test_source if copy == TEST_ROWS else plan.source
+    if source is None:
+        raise ValueError("the plan has no such source")
+    if not source.copied:
+        return source.location
+    if folder is None or not (folder / copy).exists():
+        raise Refused(f"the rows came from {source.location}, and no copy of them lies here; name a source.")
+    return str(folder / copy)
+
+
+def placed(plan: Plan, folder: Path | None) -> Plan:
+    """The plan with its test rows where they can be read."""
+    if plan.test_source is None:
+        return plan
+    place = place_of(plan, folder, TEST_ROWS)
+    return plan.model_copy(update={"test_source": plan.test_source.model_copy(update={"location": place})})
