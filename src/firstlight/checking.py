@@ -122,7 +122,7 @@ def contents(cells: pl.Series, settings: Settings) -> str:
         return _dates(cells, settings)
     known = words(cells.drop_nulls()).alias("word")
     counts = known.value_counts(name="count").sort(["count", "word"], descending=[True, False])
-    shown = counts[cells.name].head(MOST_WORDS_SHOWN).to_list()
+    shown = counts["word"].head(MOST_WORDS_SHOWN).to_list()
     more = len(counts) - len(shown)
     return ", ".join([*map(named, shown), *([f"{whole(more)} more"] if more > 0 else [])])
 

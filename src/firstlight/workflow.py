@@ -58,7 +58,7 @@ class Choices:
     target: str = ""
     sheet: str | None = None
     task: Task | None = None
-    test: float | str | Path | FrameLike = 0.2
+    test: float | str | Path | FrameLike | Table = 0.2
     time: str | None = None
     group: str | None = None
     seconds: float | None = None
@@ -190,7 +190,7 @@ def threads(number: int) -> Iterator[None]:
 
 def open_rows(source: str | Path | FrameLike | Table, choices: Choices, plan: Plan | None) -> Opened:
     """Reads the source, and the test source where there is one; rows without a target are left aside and counted."""
-    table = source if isinstance(source, Table) else read(source, sheet=choices.sheet)
+    table = read(source, sheet=choices.sheet)
     target = column_named(plan.target.column if plan else choices.target, table.frame.columns, shown(table))
     test_source = plan.test_source.location if plan and plan.test_source else choices.test
     test_table = None if isinstance(test_source, float | int) else read(test_source)

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from firstlight.data.sources import read
+from firstlight.plan import deciding
 from firstlight.plan.plan import LEFT_OUT, Fitting, Network, Plan
 from firstlight.refusal import Refused
 from firstlight.store.run import Run
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 BADINPUT = Path(__file__).resolve().parents[3] / "shared" / "data" / "badinput"
 MANIFEST = tomllib.loads((BADINPUT / "MANIFEST.toml").read_text(encoding="utf-8"))["file"] if BADINPUT.is_dir() else []
 TABLES = [entry["name"] for entry in MANIFEST if entry["kind"] in ("csv", "json", "parquet", "xlsx")]
-LARGE = {"csv_3000_columns.csv": "label", "csv_gzip_bomb.csv.gz": "x"}  # and what is predicted in them
+LARGE = {"csv_3000_columns.csv": "y", "csv_gzip_bomb.csv.gz": "x"}  # and what is predicted in them
 ROWS = 60
 
 
@@ -166,7 +167,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 def test_a_fit_that_fails_half_way_leaves_no_lock_behind(tmp_path: Path) -> None:
     events = fit_steps(table(), Choices("label", seconds=0.001), None, tmp_path / "run")
     next(events)
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert not (tmp_path / "run").exists()
 
 
@@ -231,8 +232,8 @@ def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tables that are large: a network that is small, and one look at the rows."""
     network = Network(members=2, width=8, layers=1, bins=2, dropout=0.0)
     way = Fitting(folds=2, epochs=1, batch=4096, rate=0.001, decay=0.0, seed=0, threads=1)
-    monkeypatch.setattr("firstlight.plan.deciding.network_for", lambda *sizes: network)
-    monkeypatch.setattr("firstlight.plan.deciding.fitting_for", lambda *sizes: way)
+    monkeypatch.setattr(deciding, "network_for", lambda *sizes: network)
+    monkeypatch.setattr(deciding, "fitting_for", lambda *sizes: way)
 
 
 @pytest.mark.usefixtures("small_network")

@@ -49,16 +49,18 @@ STRANGERS = (
 _HEAD = 512
 
 
-def read(source: str | Path | FrameLike, *, sheet: str | None = None) -> Table:
+def read(source: str | Path | FrameLike | Table, *, sheet: str | None = None) -> Table:
     """The table in a source.
 
     source: a path, a pattern ("sales-*.csv": files with the same columns, one below the other in the order of their
             names), "-" for standard input, "sqlite:///file.db?table=name" or "...?query=SELECT ...", or a frame of
-            polars, pandas or any library that hands over Arrow columns.
+            polars, pandas or any library that hands over Arrow columns; a table that is read already stays as it is.
     sheet:  the sheet of a workbook; else the first that holds a table.
 
     Raises Refused, with one sentence, where there is no table to be had.
     """
+    if isinstance(source, Table):
+        return source
     if not isinstance(source, (str, Path)):
         from firstlight.data.frames import read_frame
 

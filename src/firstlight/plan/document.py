@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import tomlkit
 from pydantic import BaseModel, ValidationError
-from tomlkit.items import Table
+from tomlkit.items import InlineTable, Table
 
 from firstlight.kinds.all_kinds import KINDS
 from firstlight.plan.plan import LEFT_OUT, Column, Fitting, Network, Plan, Source, Split, Suspicion, Target, settings_of
@@ -71,6 +71,8 @@ def from_toml(text: str, source: str) -> Plan:
     if not isinstance(columns, dict) or not all(isinstance(column, dict) for column in columns.values()):
         raise Refused(f"{source} has no [columns] with a part for each column.")
     read = tuple(_column(name, dict(column), source) for name, column in columns.items())
+    if not isinstance(values.get("beware", []), list):
+        raise Refused(f"{source}: beware is a list of columns with why, [[beware]].")
     plan = Plan(
         source=_part("source", Source, values, source),
         test_source=_part("test_source", Source, values, source) if "test_source" in values else None,
@@ -106,8 +108,12 @@ def _reasons(text: str) -> dict[str, str]:
     document = tomlkit.parse(text)
     tables = {f"{name}.{key}": (document[name], key) for name in PARTS if name in document for key in document[name]}
     tables |= {f"columns.{name}": (table, "kind") for name, table in document["columns"].items()}
-    comments = {place: table.item(key).trivia.comment for place, (table, key) in tables.items()}
-    return {place: comment.removeprefix("#").strip() for place, comment in comments.items() if comment}
+    comments = {
+        place: table.item(key).trivia.comment.removeprefix("#").strip()
+        for place, (table, key) in tables.items()
+        if isinstance(table, Table | InlineTable)  # a part that stands in two places has lost its reasons
+    }
+    return {place: comment for place, comment in comments.items() if comment}
 
 
 def _part(name: str, part: type[P], values: Mapping[str, Any], source: str) -> P:
