@@ -66,7 +66,11 @@ class Check:
 
 
 def check(
-    source: str | Path | FrameLike, target: str | None = None, *, task: Task | None = None, sheet: str | None = None
+    source: str | Path | FrameLike | Table,
+    target: str | None = None,
+    *,
+    task: Task | None = None,
+    sheet: str | None = None,
 ) -> Check:
     """What would be read, what each column is taken for, and what is odd: gaps, strays, leaks, copies, drift.
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from firstlight.refusal import Refused, column_named
 
+if TYPE_CHECKING:
+    from firstlight.data.table import Table
+
 STANDARD_INPUT = "-"
-LARGE = 64_000_000  # bytes; a table of more is read once only, which is the longer wait
 
 
 def refuse_wrong_source(source: str) -> None:
@@ -26,27 +29,22 @@ def refuse_missing_file(path: Path) -> None:
     file_at(str(path))
 
 
-def refuse_wrong_columns(
-    source: str, sheet: str | None, columns: Sequence[str | None], *, target_needed: bool = False
-) -> None:
-    """Raises Refused where a source is not there, is no table, or lacks one of the columns.
+def table_with(source: str, sheet: str | None, columns: Sequence[str | None], *, target_needed: bool = False) -> Table:
+    """The table in a source, read before torch is loaded; Refused where it lacks one of the columns.
 
     columns: names, None where none was typed; the first is the target's, which may be needed.
     """
-    refuse_wrong_source(source)
-    if _once_only(source) or (Path(source).is_file() and Path(source).stat().st_size > LARGE):
-        if target_needed and columns[0] is None:
-            raise Refused("name the column to predict by --target.")
-        return
     from firstlight.data.sources import read
 
-    found = read(source, sheet=sheet).frame.columns
+    table = read(source, sheet=sheet)
+    found = table.frame.columns
     if target_needed and columns[0] is None:
         first = ", ".join(found[:12]) + (f" and {len(found) - 12} more" if len(found) > 12 else "")
         raise Refused(f"name the column to predict by --target; {Path(source).name} has {first}.")
     for name in columns:
         if name is not None:
             column_named(name, found, Path(source).name)
+    return table
 
 
 def refuse_wrong_model(model: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from firstlight.checking import Check, ColumnSeen, check
 from firstlight.cli.fit_told import column_lines
 from firstlight.cli.paper import Paper, console, source_named
+from firstlight.data.table import Table
 from firstlight.evaluate.wording import named
 from firstlight.plan.plan import Task
 from firstlight.wording import counted
@@ -12,9 +13,9 @@ from firstlight.wording import counted
 MOST_LINES = 60  # of columns; with more, like ones share a line
 
 
-def run_check(source: str, target: str | None, task: Task | None, sheet: str | None) -> None:
+def run_check(table: Table, target: str | None, task: Task | None) -> None:
     """Looks, and prints what was found."""
-    found = check(source, target, task=task, sheet=sheet)
+    found = check(table, target, task=task)
     paper = Paper(console(), gutter=0)
     frame = found.table.frame
     size = f"{counted(frame.height, 'row')}, {counted(frame.width, 'column')}, {found.table.reading.summary}"
@@ -30,9 +31,8 @@ def run_check(source: str, target: str | None, task: Task | None, sheet: str | N
         indented.rows([(named(remark.about), remark.text) for remark in found.remarks if remark.about])
     if target is None:
         paper.blank()
-        paper.say(
-            f"With --target COLUMN it also looks for columns that know too much. Then: firstlight fit {source} ..."
-        )
+        paper.say("With --target COLUMN it also looks for columns that know too much.")
+        paper.say(f"Then: firstlight fit {table.reading.location} --target COLUMN")
 
 
 def _lines(found: Check, target: str | None) -> list[tuple[str, ...]]:

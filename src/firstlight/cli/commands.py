@@ -121,12 +121,12 @@ def fit(
 )
 def check(source: Source, target: Target = None, task: Task = None, sheet: Sheet = None) -> None:
     """Look at a table before a fit: what would be read, what is odd, what knows too much."""
-    from firstlight.cli.at_once import refuse_wrong_columns
+    from firstlight.cli.at_once import table_with
 
-    refuse_wrong_columns(source, sheet, [target])
+    table = table_with(source, sheet, [target])
     from firstlight.cli.check import run_check
 
-    run_check(source, target, task, sheet)
+    run_check(table, target, task)
 
 
 @application.command(

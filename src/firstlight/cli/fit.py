@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from firstlight.cli.at_once import refuse_missing_file, refuse_wrong_columns, refuse_wrong_source
+from firstlight.cli.at_once import refuse_missing_file, refuse_wrong_source, table_with
 from firstlight.refusal import Refused
 
 if TYPE_CHECKING:
     from firstlight.asking import Request
+    from firstlight.data.table import Table
     from firstlight.workflow import Event
 
 
@@ -88,15 +89,17 @@ def _request(asked: Asked) -> Request:
         raise Refused("name a table to learn from: firstlight fit SOURCE --target COLUMN.")
     if asked.plan is not None:
         refuse_missing_file(asked.plan)
-    if asked.source is not None:
-        columns = [asked.target, asked.by_time, asked.group]
-        refuse_wrong_columns(asked.source, asked.sheet, columns, target_needed=asked.plan is None)
+    source: str | Table | None = asked.source
+    if asked.source is not None and asked.plan is None:
+        source = table_with(asked.source, asked.sheet, [asked.target, asked.by_time, asked.group], target_needed=True)
+    elif asked.source is not None:
+        refuse_wrong_source(asked.source)
     if not _is_share(asked.test):
         refuse_wrong_source(asked.test)
     from firstlight.asking import requested
 
     return requested(
-        asked.source, asked.target, task=asked.task, test=asked.test, by_time=asked.by_time, group=asked.group,
+        source, asked.target, task=asked.task, test=asked.test, by_time=asked.by_time, group=asked.group,
         time=asked.time, seed=asked.seed, out=asked.out, plan=asked.plan, sheet=asked.sheet,
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import tomlkit
 from pydantic import BaseModel, ValidationError
-from tomlkit.items import InlineTable, Table
+from tomlkit.items import InlineTable, Item, Table
 
 from firstlight.kinds.all_kinds import KINDS
 from firstlight.plan.plan import LEFT_OUT, Column, Fitting, Network, Plan, Source, Split, Suspicion, Target, settings_of
@@ -108,10 +108,11 @@ def _reasons(text: str) -> dict[str, str]:
     document = tomlkit.parse(text)
     tables = {f"{name}.{key}": (document[name], key) for name in PARTS if name in document for key in document[name]}
     tables |= {f"columns.{name}": (table, "kind") for name, table in document["columns"].items()}
+    items = {  # a part that stands in two places has lost its reasons
+        place: table.item(key) for place, (table, key) in tables.items() if isinstance(table, Table | InlineTable)
+    }
     comments = {
-        place: table.item(key).trivia.comment.removeprefix("#").strip()
-        for place, (table, key) in tables.items()
-        if isinstance(table, Table | InlineTable)  # a part that stands in two places has lost its reasons
+        place: item.trivia.comment.removeprefix("#").strip() for place, item in items.items() if isinstance(item, Item)
     }
     return {place: comment for place, comment in comments.items() if comment}
 
