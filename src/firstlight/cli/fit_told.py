@@ -157,13 +157,13 @@ class Teller:
             raise ValueError("a finished fit has a folder")
         self.paper.say(f"{folder / FILE_NAME}, checked by loading it again", step="5 Save")
         lines = len((folder / SCRIPT).read_text(encoding="utf-8").splitlines())
+        self.paper.say(f"all of it lies in {folder}", step="6 Together")
         self.paper.rows(
             [
-                (str(folder / REPORT), "what it learned, and where it errs"),
-                (str(folder / SCRIPT), f"all of this as plain PyTorch, {lines} lines; retrains to the same bits"),
-                (str(folder / PLAN), "every decision with its reason; edit it for fit --plan"),
-            ],
-            step="6 Together",
+                (REPORT, "what it learned, and where it errs"),
+                (SCRIPT, f"the six steps as plain PyTorch, {lines} lines; retrains to the same bits"),
+                (PLAN, "every decision with its reason; edit it for fit --plan"),
+            ]
         )
         self.paper.blank()
         verdict_lines(self.paper, run.verdict)
