@@ -248,7 +248,7 @@ def test_a_category_of_fifty_thousand_values_is_read(fit: Fit) -> None:
 def test_two_thousand_columns_are_read(fit: Fit) -> None:
     chance = torch.Generator().manual_seed(0)
     wide = pl.DataFrame(torch.randn(ROWS, 2000, generator=chance).numpy(), schema=[f"c{n}" for n in range(2000)])
-    run = fit(wide.with_columns(table()["label"]), Choices("label"))
+    run = fit(wide.with_columns(table()["size"]), Choices("size"))
     assert len(plan_of(run).inputs) == 2000
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -201,14 +200,6 @@ def test_the_ejected_script_fits_the_same_model(fitted: tuple[str, Run], bare: B
     said, fault = bare(run.folder / "train.py")
     assert fault == ""
     assert said.endswith("the same model, to the last bit\n")
-
-
-def test_fitting_twice_gives_the_same_bytes(fitted: tuple[str, Run], fit: Fit, tmp_path: Path) -> None:
-    name, run = fitted
-    assert run.folder is not None
-    fit(rows_of(name), Choices("answer"), keep=run.predictor.kept, out=tmp_path)
-    for file in ("model.safetensors", "plan.toml", "train.py"):
-        assert (tmp_path / file).read_bytes() == (run.folder / file).read_bytes()
 
 
 def values(run: Run, rows: pl.DataFrame) -> list[Tensor]:

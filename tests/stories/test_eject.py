@@ -256,7 +256,7 @@ def test_a_fit_that_was_interrupted_has_a_script_that_ends_there_too(
     events = fit_steps(table().drop("price"), Choices("label", seconds=2.0), None, tmp_path)
     while not (isinstance(event := next(events), Epoch) and event.number == 3):
         pass
-    assert isinstance(events.throw(KeyboardInterrupt()), Interrupted)  # type: ignore[attr-defined]
+    assert isinstance(events.throw(KeyboardInterrupt()), Interrupted)
     *_, last = events
     assert isinstance(last, Finished)
     fitting = last.run.predictor.plan.fitting
