@@ -95,7 +95,7 @@ def test_a_few_training_rows_and_nothing_of_the_test_rows_stand_in_it(run: Run) 
     examples = json.loads(audit(path_of(run)).metadata["examples"])
     assert {len(cells) for cells in examples["rows"].values()} == {EXAMPLES}
     assert set(examples["rows"]) == set(run.predictor.plan.inputs)
-    assert len(examples["answers"]) == EXAMPLES
+    assert [len(answers) for answers in examples["answers"].values()] == [EXAMPLES] * 3
 
 
 def test_a_model_that_was_not_tested_is_saved_too(fit: Fit) -> None:
@@ -156,19 +156,25 @@ def test_a_weight_that_was_tampered_with_is_found_out_by_the_examples(
 
 
 def test_other_answers_words_or_units_are_found_out_by_the_examples(run: Run, tmp_path: Path) -> None:
-    def other_answers(told: dict[str, Any]) -> None:
-        told["examples"]["answers"][0][0] += 0.01
+    def other_answers(model: str) -> Callable[[dict[str, Any]], None]:
+        def change(told: dict[str, Any]) -> None:
+            told["examples"]["answers"][model][0][0] += 0.01
+
+        return change
 
     def other_words(told: dict[str, Any]) -> None:
         told["state"]["learned"]["categories"]["place"].reverse()
 
-    for change in (other_answers, other_words):
+    for change in (*map(other_answers, ("network", "straight line", "constant")), other_words):
         assert "does not give the answers again" in refusal(changed(run, nothing, change), tmp_path)
 
 
 def test_a_file_without_examples_proves_nothing_and_is_refused(run: Run, tmp_path: Path) -> None:
     def none_left(told: dict[str, Any]) -> None:
-        told["examples"] = {"rows": {name: [] for name in told["examples"]["rows"]}, "answers": []}
+        told["examples"] = {
+            "rows": {name: [] for name in told["examples"]["rows"]},
+            "answers": dict.fromkeys(("network", "straight line", "constant"), []),
+        }
 
     assert refusal(changed(run, nothing, none_left), tmp_path).startswith("FILE is damaged")
 

@@ -1,4 +1,4 @@
-"""Yes or no: two words that are each other's opposite."""
+"""Yes or no: two words that are each other's opposite. They become the numbers 1 and 0."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Mapping
 import polars as pl
 from torch import Tensor
 
-from firstlight.kinds import category
 from firstlight.kinds.kind import Claim, Kind, Learned, Settings, Snippets
-from firstlight.plain.categories import OneHot, category_codes, vocabulary
+from firstlight.plain.numbers import PiecewiseLinear, Scaled, number_values, piecewise_linear, scaled, true_or_false
 
 OPPOSITES = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"}, {"1", "0"}, {"1.0", "0.0"}, {"on", "off"})
 MOST_SPELLINGS = 6  # Yes, yes, YES and their opposites
@@ -34,37 +33,32 @@ def claim(cells: pl.Series) -> Claim[BooleanSettings] | None:
     return Claim(0.95, f"its cells are {' or '.join(map(str, different))}", BooleanSettings())
 
 
-def learn(rows: pl.DataFrame, columns: Mapping[str, BooleanSettings]) -> Learned:
-    """How the two are spelt in each column."""
-    return {name: vocabulary(rows[name], MOST_SPELLINGS + 1) for name in columns}
-
-
 def encode(rows: pl.DataFrame, columns: Mapping[str, BooleanSettings], learned: Learned) -> Tensor:
-    """Cells to codes (rows, columns) int64; 0 is a spelling never seen."""
-    return category_codes(rows, {name: learned[name] for name in columns})
+    """Cells to (rows, columns) float64: 1, 0, and NaN for a gap or any other word."""
+    return number_values(rows, dict.fromkeys(columns, true_or_false))
 
 
 def strays(cells: pl.Series, settings: BooleanSettings) -> pl.Series:
-    """Any cell can be read as a word."""
-    return pl.repeat(False, len(cells), eager=True)
+    """Cells that hold something, but neither of the two."""
+    return cells.is_not_null() & true_or_false(cells).is_null()
 
 
 BOOLEAN = Kind(
     name="boolean",
     block="booleans",
     settings=BooleanSettings,
-    modules=(OneHot, OneHot),
+    modules=(PiecewiseLinear, Scaled),
     claim=claim,
-    learn=learn,
+    learn=lambda rows, columns: {},
     encode=encode,
-    network_features=lambda values, learned, bins: category.features(values, learned),
-    line_features=category.features,
+    network_features=lambda values, learned, bins: piecewise_linear(values, 1),
+    line_features=lambda values, learned: scaled(values),
     strays=strays,
     snippets=Snippets(
         constants=lambda columns: f"BOOLEANS = {list(columns)!r}",
-        learn=f"spellings = {{name: vocabulary(rows[name].gather(train), {MOST_SPELLINGS + 1}) for name in BOOLEANS}}",
-        encode="category_codes(rows, spellings)",
-        network_features=lambda bins: "OneHot(torch.tensor([len(known) for known in spellings.values()]))",
-        line_features="OneHot(torch.tensor([len(known) for known in spellings.values()]))",
+        learn="",
+        encode="number_values(rows, dict.fromkeys(BOOLEANS, true_or_false))",
+        network_features=lambda bins: 'piecewise_linear(inputs["booleans"], bins=1)',
+        line_features='scaled(inputs["booleans"])',
     ),
 )

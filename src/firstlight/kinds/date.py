@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import polars as pl
+from pydantic import field_validator
 from torch import Tensor
 
 from firstlight.kinds.kind import Claim, Kind, Learned, Settings, Snippets, share
@@ -26,6 +27,17 @@ class DateSettings(Settings, frozen=True):
     """The forms in which dates are written, tried in this order; none where the cells are dates already."""
 
     forms: tuple[str, ...] = ()
+
+    @field_validator("forms")
+    @classmethod
+    def _are_forms(cls, forms: tuple[str, ...]) -> tuple[str, ...]:
+        """A form that polars cannot read by is found out here, not in the middle of a fit."""
+        for form in forms:
+            try:
+                moments(pl.Series(["1999-12-31"]), [form])
+            except pl.exceptions.PolarsError as error:
+                raise ValueError(f"{form!r} is no form of a date") from error
+        return forms
 
 
 def claim(cells: pl.Series) -> Claim[DateSettings] | None:

@@ -69,14 +69,14 @@ def claim(cells: pl.Series) -> Claim[NumberSettings] | None:
         if comma >= ENOUGH:
             reason = f"{_percent(comma)} of its cells are numbers with a decimal comma"
             return Claim(0.9, reason, NumberSettings(read="numbers_with_decimal_comma"))
-    units = written.str.replace_all(r"[-+\d.,'\s]", "").n_unique()
+    units = written.str.replace_all(r"[-+\d.,'\s]", "").unique().drop_nulls()
     dress: tuple[tuple[str, Reader], ...] = (
         (DRESS, "numbers_in_dress"),
         (DRESS_WITH_DECIMAL_COMMA, "numbers_in_dress_with_decimal_comma"),
     )
     for form, reader in dress:
         dressed = share(written.str.contains(form))
-        if dressed >= ENOUGH and units <= 3:  # one unit, one currency: more are codes
+        if dressed >= ENOUGH and len(units.filter(units != "")) <= 1:  # with several units 3 may be more than 4
             reason = f"{_percent(dressed)} of its cells are numbers with a unit or a currency, such as {written[0]!r}"
             return Claim(0.7, reason, NumberSettings(read=reader))
     return None

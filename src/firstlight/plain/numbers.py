@@ -35,6 +35,18 @@ def numbers_in_dress_with_decimal_comma(cells: pl.Series) -> pl.Series:
     return bare.str.replace(",", ".", literal=True).str.extract(r"([-+]?\d*\.?\d+)").cast(pl.Float64, strict=False)
 
 
+TRUE_OR_FALSE = {
+    **dict.fromkeys(["true", "yes", "t", "y", "on", "1", "1.0"], 1.0),
+    **dict.fromkeys(["false", "no", "f", "n", "off", "0", "0.0"], 0.0),
+}
+
+
+def true_or_false(cells: pl.Series) -> pl.Series:
+    """Cells that say yes or no, in any spelling, as 1 and 0; others become a gap."""
+    spelt = cells.cast(pl.String).str.strip_chars().str.to_lowercase()
+    return spelt.replace_strict(TRUE_OR_FALSE, default=None, return_dtype=pl.Float64)
+
+
 LARGEST = 1e50  # the squared errors of larger numbers can no longer be reckoned with
 
 

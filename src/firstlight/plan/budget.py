@@ -26,7 +26,7 @@ DEFAULT_SECONDS = 30.0
 DEFAULT_STEPS = 2500  # from where on a longer fit was seen to gain little
 MOST_EPOCHS = 40
 SMALL_BATCH = 64  # rows a step up to which threads wait for one another longer than they work
-FEWEST_EPOCHS = 8  # with fewer a network is hardly fitted; a slow machine takes longer instead
+FEWEST_EPOCHS = 4  # with fewer a network is hardly fitted; a slow machine takes longer instead
 
 
 def seconds_of(text: str) -> float:
@@ -56,7 +56,7 @@ def fitting_for(rows: int, columns: int, words: int, network: Network, seconds: 
     """Epochs, batch and rate: `seconds` in all where a time was asked for, else what most tables of the size need."""
     batch = batch_for(rows)
     steps = math.ceil(rows / batch)
-    epochs = max(4, min(MOST_EPOCHS, DEFAULT_STEPS // steps))
+    epochs = max(FEWEST_EPOCHS, min(MOST_EPOCHS, DEFAULT_STEPS // steps))
     if seconds is None:
         affordable = epochs_within(DEFAULT_SECONDS, rows, batch, columns, words, network)
         epochs = min(epochs, max(FEWEST_EPOCHS, affordable))

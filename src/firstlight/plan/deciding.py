@@ -65,7 +65,7 @@ def decide(
         raise Refused(f"{source.name}: no column is left to predict {target!r} from ({_why_none(decisions)}).")
     numbers = sum(column.kind == NUMBER.name for column in columns)
     numbers += len(PARTS_OF_A_DATE) * sum(column.kind == DATE.name for column in columns)
-    vocabulary = sum(getattr(column.settings, "most", 3 * (column.kind == BOOLEAN.name)) for column in columns)
+    vocabulary = sum(getattr(column.settings, "most", 2 * (column.kind == BOOLEAN.name)) for column in columns)
     network = network_for(len(rows), numbers, vocabulary)
     fitting = fitting_for(len(rows), numbers, vocabulary, network, seconds, seed)
     reasons = {

@@ -56,7 +56,7 @@ class Examples(BaseModel, frozen=True, extra="forbid"):
     """A few rows, column by column, and the answer to each."""
 
     rows: Mapping[str, tuple[str | bool | int | float | None, ...]]
-    answers: tuple[tuple[float, ...], ...]
+    answers: Mapping[str, tuple[tuple[float, ...], ...]]  # of network, straight line and constant
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +113,11 @@ def _with_infinities(values: Mapping[str, float | None]) -> dict[str, float]:
 
 def _examples(rows: pl.DataFrame, predictor: Predictor) -> Examples:
     cells = {name: _plain_cells(rows[name]) for name in predictor.plan.inputs}
-    return Examples(rows=cells, answers=_numbers_of(predictor.answer(_table_of(cells))))
+    return Examples(rows=cells, answers=_answers_to(_table_of(cells), predictor))
+
+
+def _answers_to(rows: pl.DataFrame, predictor: Predictor) -> dict[str, tuple[tuple[float, ...], ...]]:
+    return {name: _numbers_of(answers) for name, answers in predictor.answers(rows).items()}
 
 
 def _plain_cells(cells: pl.Series) -> tuple[str | bool | int | float | None, ...]:
@@ -146,19 +150,23 @@ def load_model(path: Path) -> Stored:
     tensors = read_tensors(path, header)
     try:
         predictor = _predictor(plan, state, header, tensors)
-        answers = predictor.answers(_table_of(examples.rows))  # of all its models: none may stumble later
-        again = _numbers_of(answers[predictor.kept])
+        answers = _answers_to(_table_of(examples.rows), predictor)
         evaluation = json.loads(header.metadata.get("evaluation", "null"))
     except (KeyError, IndexError, ValueError, RuntimeError, TypeError, pl.exceptions.PolarsError) as error:
         raise Refused(f"{path} is damaged: its parts do not fit together ({_first_line(error)}).") from error
-    differences = [
-        abs(a - b) / (1 + abs(b))
-        for new, old in zip(again, examples.answers, strict=False)
-        for a, b in zip(new, old, strict=False)
-    ]
-    if len(again) != len(examples.answers) or not differences or not max(differences) < CLOSE:
+    if not _same_answers(answers, examples.answers):
         raise Refused(f"{path} is damaged: the model does not give the answers again that were saved with it.")
     return Stored(predictor, from_json(evaluation) if evaluation is not None else None)
+
+
+def _same_answers(
+    now: Mapping[str, tuple[tuple[float, ...], ...]], then: Mapping[str, tuple[tuple[float, ...], ...]]
+) -> bool:
+    """Whether all models give the same answers, to what differs between machines; without any, nothing is proven."""
+    if now.keys() != then.keys() or not all(then.values()):
+        return False
+    pairs = [tuple(torch.tensor(said[name], dtype=torch.float64) for said in (now, then)) for name in now]
+    return all(new.shape == old.shape and torch.allclose(new, old, rtol=CLOSE, atol=CLOSE) for new, old in pairs)
 
 
 def _first_line(error: Exception) -> str:
