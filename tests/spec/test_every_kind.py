@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from firstlight.kinds.all_kinds import KINDS, kind_named
+from firstlight.kinds.boolean import BOOLEAN
 from firstlight.kinds.kind import Kind
 from firstlight.model.encoding import oddities
 from firstlight.model.predictor import LINE, NETWORK
@@ -204,3 +205,12 @@ def test_the_ejected_script_fits_the_same_model(fitted: tuple[str, Run], bare: B
 
 def values(run: Run, rows: pl.DataFrame) -> list[Tensor]:
     return [answers.probabilities for answers in run.predictor.answers(rows).values()]  # type: ignore[union-attr]
+
+
+def test_a_boolean_is_the_same_however_it_is_spelt_or_typed() -> None:
+    spellings = (["Yes", "no", None], ["TRUE", "false", None], [1, 0, None], [1.0, 0.0, None], [True, False, None])
+    columns = {"paid": BOOLEAN.settings()}
+    expected = torch.tensor([[1.0], [0.0], [torch.nan]], dtype=torch.float64)
+    for cells in spellings:
+        values = BOOLEAN.encode(pl.DataFrame({"paid": cells}), columns, {})
+        torch.testing.assert_close(values, expected, equal_nan=True)

@@ -173,7 +173,7 @@ def test_a_file_without_examples_proves_nothing_and_is_refused(run: Run, tmp_pat
     def none_left(told: dict[str, Any]) -> None:
         told["examples"] = {
             "rows": {name: [] for name in told["examples"]["rows"]},
-            "answers": dict.fromkeys(("network", "straight line", "constant"), []),
+            "answers": {key: [] for key in ("network", "straight line", "constant")},
         }
 
     assert refusal(changed(run, nothing, none_left), tmp_path).startswith("FILE is damaged")
