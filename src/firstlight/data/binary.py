@@ -10,11 +10,17 @@ import polars as pl
 from firstlight.data.damage import damage_refused
 from firstlight.data.nested import flat
 from firstlight.data.places import Source, unreadable
+from firstlight.data.signatures import ARROW_FILE, PARQUET
 from firstlight.data.table import Reader, Reading, Table
 from firstlight.plain.reading import read_arrow, read_parquet
 from firstlight.refusal import Refused
 
-PARQUET, ARROW_FILE, ARROW_STREAM, FEATHER_1 = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff", b"FEA1"
+
+def read_columns(source: Source, head: bytes) -> Table:
+    """The table in a parquet or Arrow file, as its head says."""
+    if head.startswith(PARQUET):
+        return read_parquet_file(source)
+    return read_arrow_file(source) if head.startswith(ARROW_FILE) else read_arrow_stream(source)
 
 
 def read_parquet_file(source: Source) -> Table:

@@ -17,7 +17,6 @@ from firstlight.plain.reading import read_sqlite
 from firstlight.refusal import Refused, nearest
 
 PREFIX = "sqlite:///"
-MAGIC = b"SQLite format 3\0"
 
 
 def read_address(location: str) -> Table:

@@ -19,12 +19,6 @@ from firstlight.refusal import Refused
 from firstlight.wording import counted
 
 
-def looks_like_json(head: bytes) -> bool:
-    """Whether a text begins as an object or as a list of objects or lists."""
-    head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return head.startswith(b"{") or (head.startswith(b"[") and head[1:].lstrip()[:1] in (b"{", b"[", b"]", b""))
-
-
 def read_json(source: Source) -> Table:
     """The rows in a JSON text. Raises Refused where it holds none, or is nested beyond reason."""
     text = text_of(source.content(), source.location)

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import IO
 
 from firstlight.data.places import Source
+from firstlight.data.signatures import ZIP
 from firstlight.data.wording import listed
 from firstlight.refusal import Refused
 from firstlight.wording import counted, whole
@@ -35,7 +36,7 @@ NOTABLE_RATIO = 200
 MOST_LAYERS = 2
 _BLOCK = 2**20
 
-GZIP, BZIP2, XZ, ZSTD, ZIP = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
+GZIP, BZIP2, XZ, ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
 # All that Python's zipfile raises over a file that is cut off, damaged or of a later version.
 ZIP_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
 # What only a zip that is a document of its own holds: a workbook of Excel, or of LibreOffice.

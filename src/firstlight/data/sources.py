@@ -12,6 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firstlight.data.places import STANDARD_INPUT, Source, short_name, sources_at
+from firstlight.data.signatures import (
+    ARROW_FILE,
+    ARROW_STREAM,
+    PARQUET,
+    SQLITE,
+    is_workbook,
+    looks_like_json,
+)
 from firstlight.data.table import Table
 from firstlight.refusal import Refused
 
@@ -88,21 +96,21 @@ def _read_one(source: Source, sheet: str | None) -> Table:
 
 
 def _read_format(source: Source, sheet: str | None) -> Table:
-    from firstlight.data import binary, database, delimited, json_rows, workbook
-
     head = source.head(_HEAD)
-    if workbook.is_workbook(head):
-        return workbook.read_workbook(source, sheet)
+    if is_workbook(head):
+        from firstlight.data.workbook import read_workbook
+
+        return read_workbook(source, sheet)
     if sheet is not None:
         raise Refused(f"{source.location} is no workbook, so it has no sheet {sheet!r}; leave --sheet away.")
-    if head.startswith(binary.PARQUET):
-        return binary.read_parquet_file(source)
-    if head.startswith(binary.ARROW_FILE):
-        return binary.read_arrow_file(source)
-    if head.startswith(binary.ARROW_STREAM):
-        return binary.read_arrow_stream(source)
-    if head.startswith(database.MAGIC):
-        return database.read_database_file(source)
+    if head.startswith((PARQUET, ARROW_FILE, ARROW_STREAM)):
+        from firstlight.data.binary import read_columns
+
+        return read_columns(source, head)
+    if head.startswith(SQLITE):
+        from firstlight.data.database import read_database_file
+
+        return read_database_file(source)
     for offset, magic, what in STRANGERS:
         if head.startswith(magic, offset):
             raise Refused(f"{source.location} is no table but {what}.")
@@ -112,9 +120,13 @@ def _read_format(source: Source, sheet: str | None) -> Table:
         raise Refused(f"{source.location} is a web page; save its table as csv.")
     if head.lstrip().startswith(b"<?xml"):
         raise Refused(f"{source.location} is an XML file; save its table as csv or xlsx.")
-    if json_rows.looks_like_json(head):
-        return json_rows.read_json(source)
-    return delimited.read_delimited(source)
+    if looks_like_json(head):
+        from firstlight.data.json_rows import read_json
+
+        return read_json(source)
+    from firstlight.data.delimited import read_delimited
+
+    return read_delimited(source)
 
 
 def _name_notes(source: Source, table: Table) -> list[str]:

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from firstlight.data.container import is_sound
 from firstlight.data.damage import damage_refused
-from firstlight.data.packing import ZIP, check_document
+from firstlight.data.packing import check_document
 from firstlight.data.places import Source
+from firstlight.data.signatures import ZIP
 from firstlight.data.structure import Structure, structure_of
 from firstlight.data.table import Reading, Table
 from firstlight.data.tidy import tidied
@@ -30,7 +31,6 @@ from firstlight.plain.reading import read_excel, without_missing_words
 from firstlight.refusal import Refused, nearest
 from firstlight.wording import counted
 
-OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # the container of xls files, and of protected ones
 _PROTECTED = "EncryptedPackage".encode("utf-16-le")
 # Below the table and a blank row, up to this many rows are taken for footnotes.
 _MOST_FOOTNOTES = 10
@@ -59,11 +59,6 @@ class Sheet:
         if self.cells.width == 0:
             return np.zeros(0, np.int64)
         return self.cells.select(pl.sum_horizontal(pl.all().is_not_null())).to_series().cast(pl.Int64).to_numpy()
-
-
-def is_workbook(head: bytes) -> bool:
-    """Whether a file begins as a workbook does; a zip that is none has been unpacked before."""
-    return head.startswith((ZIP, OLE))
 
 
 def read_workbook(source: Source, wanted: str | None) -> Table:

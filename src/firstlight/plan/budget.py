@@ -24,7 +24,7 @@ SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 STEP_OVERHEAD = 0.0015  # seconds a step that do not depend on sizes: seen on a two-core machine
 DEFAULT_SECONDS = 30.0
 DEFAULT_STEPS = 2500  # from where on a longer fit was seen to gain little
-MOST_EPOCHS = 40
+MOST_EPOCHS = 30
 SMALL_BATCH = 64  # rows a step up to which threads wait for one another longer than they work
 FEWEST_EPOCHS = 4  # with fewer a network is hardly fitted; a slow machine takes longer instead
 
