@@ -1,4 +1,4 @@
-"""How long a person waits in the first minute, in seconds on this machine; start it by `make bench`.
+"""How long a person waits in the first minute, in seconds on this machine: median and slowest of several starts.
 
 Each command is started anew, as a person would, several times; the median is shown with the slowest.
 The table of 1,000 rows is made up here, from a fixed seed, so that nothing has to be fetched.
@@ -6,12 +6,11 @@ The table of 1,000 rows is made up here, from a fixed seed, so that nothing has 
 
 from __future__ import annotations
 
-import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -71,18 +70,14 @@ def seconds_of(wait: Wait, folder: Path) -> float:
     return seconds
 
 
-def main() -> None:
-    """Times every wait and prints one line each."""
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
-    print(f"{'':28}{'median':>9}{'slowest':>9}{'promised':>10}")
+def rows() -> Iterator[tuple[str, ...]]:
+    """What is waited for, median and slowest of the seconds, and the promise: a row for each wait."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_rows(folder / "rows.csv")
         for wait in waits(folder):
             seconds = [seconds_of(wait, folder) for _ in range(wait.times)]
-            kept = "" if median(seconds) <= wait.seconds else "   too slow"
-            print(f"{wait.what:28}{median(seconds):9.2f}{max(seconds):9.2f}{wait.seconds:10.2f}{kept}")
+            yield wait.what, f"{median(seconds):.2f}", f"{max(seconds):.2f}", f"{wait.seconds:.2f}", str(wait.times)
 
 
-if __name__ == "__main__":
-    main()
+HEAD = ("what", "median, s", "slowest, s", "promised, s", "runs")
