@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import polars as pl
 from torch import Tensor
 
-from firstlight.kinds.kind import Claim, Kind, Learned, Settings, Snippets
-from firstlight.plain.numbers import PiecewiseLinear, Scaled, number_values, piecewise_linear, scaled, true_or_false
+from firstlight.kinds.kind import Claim, Settings
+from firstlight.kinds.numeric import numeric_kind
+from firstlight.plain.numbers import number_values, true_or_false
 
 OPPOSITES = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"}, {"1", "0"}, {"1.0", "0.0"}, {"on", "off"})
 MOST_SPELLINGS = 6  # Yes, yes, YES and their opposites
@@ -33,7 +34,7 @@ def claim(cells: pl.Series) -> Claim[BooleanSettings] | None:
     return Claim(0.95, f"its cells are {' or '.join(map(str, different))}", BooleanSettings())
 
 
-def encode(rows: pl.DataFrame, columns: Mapping[str, BooleanSettings], learned: Learned) -> Tensor:
+def values(rows: pl.DataFrame, columns: Mapping[str, BooleanSettings]) -> Tensor:
     """Cells to (rows, columns) float64: 1, 0, and NaN for a gap or any other word."""
     return number_values(rows, dict.fromkeys(columns, true_or_false))
 
@@ -43,22 +44,13 @@ def strays(cells: pl.Series, settings: BooleanSettings) -> pl.Series:
     return cells.is_not_null() & true_or_false(cells).is_null()
 
 
-BOOLEAN = Kind(
+BOOLEAN = numeric_kind(
     name="boolean",
     block="booleans",
     settings=BooleanSettings,
-    modules=(PiecewiseLinear, Scaled),
     claim=claim,
-    learn=lambda rows, columns: {},
-    encode=encode,
-    network_features=lambda values, learned, bins: piecewise_linear(values, 1),
-    line_features=lambda values, learned: scaled(values),
+    values=values,
     strays=strays,
-    snippets=Snippets(
-        constants=lambda columns: f"BOOLEANS = {list(columns)!r}",
-        learn="",
-        encode="number_values(rows, dict.fromkeys(BOOLEANS, true_or_false))",
-        network_features=lambda bins: 'piecewise_linear(inputs["booleans"], bins=1)',
-        line_features='scaled(inputs["booleans"])',
-    ),
+    constants=lambda columns: f"BOOLEANS = {list(columns)!r}",
+    encode_line="number_values(rows, dict.fromkeys(BOOLEANS, true_or_false))",
 )

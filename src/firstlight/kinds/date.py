@@ -8,9 +8,9 @@ import polars as pl
 from pydantic import field_validator
 from torch import Tensor
 
-from firstlight.kinds.kind import Claim, Kind, Learned, Settings, Snippets, share
+from firstlight.kinds.kind import Claim, Settings, share
+from firstlight.kinds.numeric import numeric_kind
 from firstlight.plain.dates import date_values, moments
-from firstlight.plain.numbers import PiecewiseLinear, Scaled, piecewise_linear, scaled
 
 ENOUGH = 0.9  # of the cells must be dates; the rest become gaps, and are counted
 FORMS = (  # the surer first: of two that fit equally many cells the first is taken
@@ -75,7 +75,7 @@ def _for_people(form: str) -> str:
     return form
 
 
-def encode(rows: pl.DataFrame, columns: Mapping[str, DateSettings], learned: Learned) -> Tensor:
+def values(rows: pl.DataFrame, columns: Mapping[str, DateSettings]) -> Tensor:
     """Cells to (rows, 5 x columns) float64: days since 1970, month, day, weekday, hour; gaps are NaN."""
     readable = rows.with_columns(rows[name].cast(pl.String) for name in columns if not _readable(rows[name]))
     return date_values(readable, {name: settings.forms or FORMS for name, settings in columns.items()})
@@ -95,22 +95,13 @@ def _constants(columns: Mapping[str, DateSettings]) -> str:
     return f"DATES = {{  # each column, and the forms in which its dates are written\n{lines}}}"
 
 
-DATE = Kind(
+DATE = numeric_kind(
     name="date",
     block="dates",
     settings=DateSettings,
-    modules=(PiecewiseLinear, Scaled),
     claim=claim,
-    learn=lambda rows, columns: {},
-    encode=encode,
-    network_features=lambda values, learned, bins: piecewise_linear(values, bins),
-    line_features=lambda values, learned: scaled(values),
+    values=values,
     strays=strays,
-    snippets=Snippets(
-        constants=_constants,
-        learn="",
-        encode="date_values(rows, DATES)",
-        network_features=lambda bins: f'piecewise_linear(inputs["dates"], bins={bins})',
-        line_features='scaled(inputs["dates"])',
-    ),
+    constants=_constants,
+    encode_line="date_values(rows, DATES)",
 )

@@ -8,18 +8,15 @@ from typing import Literal
 import polars as pl
 from torch import Tensor
 
-from firstlight.kinds.kind import Claim, Kind, Learned, Settings, Snippets, share
+from firstlight.kinds.kind import Claim, Settings, share
+from firstlight.kinds.numeric import numeric_kind
 from firstlight.plain.numbers import (
     LARGEST,
-    PiecewiseLinear,
-    Scaled,
     number_values,
     numbers_in_dress,
     numbers_in_dress_with_decimal_comma,
     numbers_in_text,
     numbers_with_decimal_comma,
-    piecewise_linear,
-    scaled,
     typed_numbers,
 )
 
@@ -95,7 +92,7 @@ def read(cells: pl.Series, settings: NumberSettings) -> pl.Series:
     return typed_numbers(cells)
 
 
-def encode(rows: pl.DataFrame, columns: Mapping[str, NumberSettings], learned: Learned) -> Tensor:
+def values(rows: pl.DataFrame, columns: Mapping[str, NumberSettings]) -> Tensor:
     """Cells to (rows, columns) float64; gaps, endless numbers and what is no number are NaN."""
     return number_values(rows, {name: _reader(settings) for name, settings in columns.items()})
 
@@ -106,8 +103,8 @@ def _reader(settings: NumberSettings) -> Callable[[pl.Series], pl.Series]:
 
 def strays(cells: pl.Series, settings: NumberSettings) -> pl.Series:
     """Cells that hold something, but no number that can be reckoned with."""
-    values = read(cells, settings)
-    return cells.is_not_null() & ~((values.abs() < LARGEST).fill_null(False))
+    numbers = read(cells, settings)
+    return cells.is_not_null() & ~((numbers.abs() < LARGEST).fill_null(False))
 
 
 def _constants(columns: Mapping[str, NumberSettings]) -> str:
@@ -115,22 +112,13 @@ def _constants(columns: Mapping[str, NumberSettings]) -> str:
     return f"NUMBERS = {{  # each column, and the function that reads it\n{lines}}}"
 
 
-NUMBER = Kind(
+NUMBER = numeric_kind(
     name="number",
     block="numbers",
     settings=NumberSettings,
-    modules=(PiecewiseLinear, Scaled),
     claim=claim,
-    learn=lambda rows, columns: {},
-    encode=encode,
-    network_features=lambda values, learned, bins: piecewise_linear(values, bins),
-    line_features=lambda values, learned: scaled(values),
+    values=values,
     strays=strays,
-    snippets=Snippets(
-        constants=_constants,
-        learn="",
-        encode="number_values(rows, NUMBERS)",
-        network_features=lambda bins: f'piecewise_linear(inputs["numbers"], bins={bins})',
-        line_features='scaled(inputs["numbers"])',
-    ),
+    constants=_constants,
+    encode_line="number_values(rows, NUMBERS)",
 )
