@@ -409,7 +409,7 @@ def test_the_spread_explained_is_a_share_or_nothing(explained: float, sentence: 
         (Circumstances("rows", None, 1, ()), "For rows it has never seen, it gets "),
         (Circumstances("folds", None, 1, ()), "For rows it has never seen, it gets "),
         (Circumstances("file", None, 1, ()), "For the rows of the test file, it gets "),
-        (Circumstances("groups", "patient", 1, ()), "For rows of a patient it has never seen, it gets "),
+        (Circumstances("groups", "patient", 1, ()), "For rows whose patient it has never seen, it gets "),
         (Circumstances("time", "sold", 1, ()), "For rows later (by sold) than all it learned from, it gets "),
     ],
 )
@@ -507,7 +507,7 @@ def test_where_there_is_no_interval_the_verdict_says_that_it_is_not_known() -> N
     )
     found = replace(of_classes({NETWORK: 90}, rows=100, groups=3), contenders=(Contender(NETWORK, True, scores),))
     assert verdict(found, target="species", circumstances=Circumstances("groups", "patient", 1, ())) == (
-        "For rows of a patient it has never seen, it gets species right about 90 times in 100 "
+        "For rows whose patient it has never seen, it gets species right about 90 times in 100 "
         "(too few groups to say how sure that is).\n"
         "Only 3 groups in the test: read this as a hint."
     )
@@ -617,3 +617,12 @@ def test_bounds_are_rounded_away_from_flattery() -> None:
         5,
     )
     assert (out_of(0.994), out_of(0.996), out_of(0.0001), out_of(1.0)) == (100, 1000, 10_000, 100)
+
+
+def test_a_guess_that_is_right_in_no_row_would_never_be_right() -> None:
+    truth = torch.ones(200, dtype=torch.int64)
+    sure = torch.tensor([[0.01, 0.99]]).double().expand(200, -1)
+    answers = {"network": ClassAnswers(sure), "constant": ClassAnswers(sure.flip(1))}
+    found = evaluate(truth, answers, "network", labels=("no", "yes"), groups=None, seed=0)
+    said = verdict(found, target="paid", circumstances=Circumstances("file", None, 1, ()))
+    assert "Always saying no would never be right." in said

@@ -124,7 +124,7 @@ def _opening(circumstances: Circumstances) -> str:
     column = named(circumstances.column or "")
     match circumstances.split:
         case "groups":
-            return f"For rows of a {column} it has never seen"
+            return f"For rows whose {column} it has never seen"
         case "time":
             return f"For rows later (by {column}) than all it learned from"
         case "file":
@@ -199,7 +199,9 @@ def _classes_beside(evaluation: Evaluation) -> str:
     sentences = [_why_kept(evaluation)]
     constant = _states(evaluation, CONSTANT, ("log_loss", "accuracy"))
     if constant is not None:
-        sentences.append(f"Always saying {_always(evaluation)} would be right {often(CONSTANT)}.")
+        how_often = often(CONSTANT)
+        right = "never be right" if how_often == times(0) else f"be right {how_often}"
+        sentences.append(f"Always saying {_always(evaluation)} would {right}.")
         sentences.append(_too_few(evaluation) or CLASSES_BESIDE_CONSTANT[constant])
     for other in (NETWORK, LINE):
         states = _states(evaluation, other, ("log_loss", "accuracy"))

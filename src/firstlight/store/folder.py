@@ -72,10 +72,12 @@ def write_plan(folder: Path, plan: Plan) -> None:
 def write_copies(folder: Path, table: Table, test_table: Table | None) -> None:
     """The rows of a source that cannot be read again in the same way, as parquet; the others stay where they are."""
     for source, name in ((table, ROWS), (test_table, TEST_ROWS)):
-        if source is not None and not source.reading.exact:
-            buffer = io.BytesIO()
-            source.frame.write_parquet(buffer)
-            write_whole(folder / name, buffer.getvalue())
+        if source is None or source.reading.exact:
+            (folder / name).unlink(missing_ok=True)  # an earlier run's
+            continue
+        buffer = io.BytesIO()
+        source.frame.write_parquet(buffer)
+        write_whole(folder / name, buffer.getvalue())
 
 
 def write_log(folder: Path, history: Sequence[Epoch], kept: str) -> None:
