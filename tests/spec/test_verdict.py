@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+import torch
 
 from firstlight.evaluate.evaluation import (
     CONSTANT,
@@ -16,6 +17,7 @@ from firstlight.evaluate.evaluation import (
     Evaluation,
     Measure,
     Score,
+    evaluate,
 )
 from firstlight.evaluate.intervals import wilson
 from firstlight.evaluate.verdict import (
@@ -42,6 +44,7 @@ from firstlight.evaluate.wording import (
     thousandths,
     times,
 )
+from firstlight.model.answers import ClassAnswers
 from firstlight.wording import whole
 
 PLAINLY = Circumstances(split="rows", column=None, looks=1, leaks=())
