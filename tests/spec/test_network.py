@@ -21,10 +21,10 @@ def inputs() -> dict[str, Tensor]:
     return {"numbers": numbers, "words": torch.randint(0, 4, (ROWS, 1), generator=chance)}
 
 
-def network(dropout: float = 0.0, outputs: int = 3) -> Members:
+def network(outputs: int = 3) -> Members:
     torch.manual_seed(0)
     features = {"numbers": piecewise_linear(inputs()["numbers"], bins=4), "words": OneHot(torch.tensor([3]))}
-    return Members(nn.ModuleDict(features), MEMBERS, width=8, layers=2, outputs=outputs, dropout=dropout)
+    return Members(nn.ModuleDict(features), MEMBERS, width=8, layers=2, outputs=outputs)
 
 
 def test_every_member_answers_every_row() -> None:
@@ -62,12 +62,6 @@ def test_members_are_born_different_and_within_reach() -> None:
         assert len(layer.weight.flatten(1).unique(dim=0)) == MEMBERS
 
 
-def test_dropout_drops_while_it_fits_and_never_while_it_answers() -> None:
-    model = network(dropout=0.5)
-    assert not torch.equal(model.train()(inputs()), model.train()(inputs()))
-    assert torch.equal(model.eval()(inputs()), model.eval()(inputs()))
-
-
 def fitted(targets: Tensor, folds: Tensor, model: Members) -> Members:
     losses = member_log_losses if targets.dtype == torch.int64 else member_squared_errors
     learns = learning(folds, MEMBERS)
@@ -83,9 +77,8 @@ def test_a_member_is_not_influenced_by_the_targets_of_the_rows_that_it_holds_out
     targets = torch.arange(ROWS) % 3 if task == "classes" else torch.arange(ROWS) / 10
     others = torch.where(folds == 1, (targets + 1) % 3, targets)
     outputs = 3 if task == "classes" else 1
-    # Dropout draws for all members at once, and so the same in both.
-    first = fitted(targets, folds, network(dropout=0.1, outputs=outputs)).state_dict()
-    second = fitted(others, folds, network(dropout=0.1, outputs=outputs)).state_dict()
+    first = fitted(targets, folds, network(outputs)).state_dict()
+    second = fitted(others, folds, network(outputs)).state_dict()
     for name in ("hidden.0.weight", "hidden.1.bias", "output.weight"):
         same = (first[name] == second[name]).flatten(1).all(dim=1)
         assert same.tolist() == [False, True, False, False]

@@ -35,7 +35,7 @@ PLAN = Plan(
         Column(name="day", kind="date", settings=DateSettings(forms=("%Y-%m-%d", "%d.%m.%Y"))),
         Column(name="id", kind=LEFT_OUT, settings=None),
     ),
-    network=Network(members=16, width=128, layers=2, bins=4, dropout=0.1),
+    network=Network(members=16, width=128, layers=2, bins=4),
     fitting=Fitting(folds=8, epochs=54, batch=32, rate=0.002, decay=0.03, seed=0, threads=1),
     reasons={"target.task": "3 different words", "columns.id": "an identifier", "split.way": "chosen by chance"},
     beware=(Suspicion(column="alive", why="alone tells species: would you know it?"),),

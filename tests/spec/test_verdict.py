@@ -624,8 +624,9 @@ def test_bounds_are_rounded_away_from_flattery() -> None:
 
 def test_a_guess_that_is_right_in_no_row_would_never_be_right() -> None:
     truth = torch.ones(200, dtype=torch.int64)
-    sure = torch.tensor([[0.01, 0.99]]).double().expand(200, -1)
-    answers = {"network": ClassAnswers(sure), "constant": ClassAnswers(sure.flip(1))}
+    sure = torch.tensor([[0.01, 0.99]]).double().expand(200, -1).clone()
+    wrong_at_times = torch.cat([sure[:180], sure[180:].flip(1)])
+    answers = {"network": ClassAnswers(wrong_at_times), "constant": ClassAnswers(sure.flip(1))}
     found = evaluate(truth, answers, "network", labels=("no", "yes"), groups=None, seed=0)
     said = verdict(found, target="paid", circumstances=Circumstances("file", None, 1, ()))
     assert "Always saying no would never be right." in said

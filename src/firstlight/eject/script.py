@@ -202,7 +202,7 @@ def _build_network(plan: Plan, predictor: Predictor) -> list[str]:
         *_mapping("features = nn.ModuleDict(", features, ")"),
         f"torch.manual_seed({plan.fitting.seed})",
         f"model = Members(features, {sizes.members}, width={sizes.width}, layers={sizes.layers}, "
-        f"outputs={outputs_for(predictor.encoders)}, dropout={sizes.dropout!r})",
+        f"outputs={outputs_for(predictor.encoders)})",
     ]
 
 

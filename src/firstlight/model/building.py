@@ -26,7 +26,7 @@ def network_over(features: nn.ModuleDict, plan: Plan, outputs: int) -> Members:
     """The network over given features, as it is born: random, from the plan's seed."""
     torch.manual_seed(plan.fitting.seed)
     sizes = plan.network
-    return Members(features, sizes.members, sizes.width, sizes.layers, outputs, sizes.dropout)
+    return Members(features, sizes.members, sizes.width, sizes.layers, outputs)
 
 
 def build_line(plan: Plan, encoders: Encoders, inputs: Mapping[str, Tensor]) -> Line:

@@ -24,19 +24,16 @@ class Members(nn.Module):
     inputs: a tensor for each kind of column, (rows, ...) each, under the names of `features`.
     """
 
-    def __init__(
-        self, features: nn.ModuleDict, members: int, width: int, layers: int, outputs: int, dropout: float
-    ) -> None:
+    def __init__(self, features: nn.ModuleDict, members: int, width: int, layers: int, outputs: int) -> None:
         super().__init__()
         self.features = features
         sizes = [sum(feature.width for feature in features.values())] + [width] * layers  # type: ignore[misc]
         self.hidden = nn.ModuleList(MemberLinear(members, size, width) for size in sizes[:-1])
-        self.dropout = nn.Dropout(dropout)
         self.output = MemberLinear(members, width, outputs)
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         features = torch.cat([feature(inputs[name]).float() for name, feature in self.features.items()], dim=1)
         signal = features.expand(len(self.output.weight), -1, -1)  # every member sees the same features
         for layer in self.hidden:
-            signal = self.dropout(F.relu(layer(signal)))
+            signal = F.relu(layer(signal))
         return self.output(signal)  # type: ignore[no-any-return]

@@ -49,7 +49,7 @@ def network_for(rows: int, columns: int, words: int) -> Network:
     """The network's size, from the training rows, the number columns and the words of all vocabularies."""
     bins = min(max(4, min(32, rows // 64)), max(2, 4096 // max(columns, 1)))
     features = columns * (bins + 2) + words
-    return Network(members=16 if features <= 6000 else 8, width=128, layers=2, bins=bins, dropout=0.1)
+    return Network(members=16 if features <= 6000 else 8, width=128, layers=2, bins=bins)
 
 
 def fitting_for(rows: int, columns: int, words: int, network: Network, seconds: float | None, seed: int) -> Fitting:

@@ -66,7 +66,6 @@ class Network(Part, frozen=True):
     width: int = Field(ge=1, le=8192)
     layers: int = Field(ge=1, le=16)
     bins: int = Field(ge=1, le=1024)
-    dropout: float = Field(ge=0, lt=1)
 
 
 class Fitting(Part, frozen=True):

@@ -25,7 +25,6 @@ WHAT_IT_DOES = {
     "OneHot": "a 1 at the cell's word, a 0 at all others",
     "MemberLinear": "weighted sums; each member has weights of its own",
     "Linear": "weighted sums",
-    "Dropout": "hides some numbers by chance, only while fitting",
 }
 
 
@@ -88,11 +87,8 @@ def _does(module: nn.Module) -> str:
 
 def _size(module: nn.Module, columns: int | None) -> str:
     """How many columns or numbers go in, and how many numbers come out."""
-    match module:
-        case nn.Linear():
-            return f"{number(module.in_features)} → {number(module.out_features)}"
-        case nn.Dropout():
-            return f"p = {module.p:g}"
+    if isinstance(module, nn.Linear):
+        return f"{number(module.in_features)} → {number(module.out_features)}"
     weight, width = getattr(module, "weight", None), getattr(module, "width", None)
     if isinstance(weight, Tensor) and weight.ndim == 3:
         members, inputs, outputs = weight.shape
