@@ -32,19 +32,28 @@ def refuse_missing_file(path: Path) -> None:
 def table_with(source: str, sheet: str | None, columns: Sequence[str | None], *, target_needed: bool = False) -> Table:
     """The table in a source, read before torch is loaded; Refused where it lacks one of the columns.
 
-    columns: names, None where none was typed; the first is the target's, which may be needed.
+    columns: names, None where none was typed; the first is the target's, which may be needed. In a plain csv they are
+    looked for in the first lines, before anything is loaded that could read a table.
     """
+    refuse_wrong_source(source)
+    from firstlight.data.peek import header_of
+
+    if sheet is None and Path(source).is_file() and (names := header_of(Path(source))) is not None:
+        _refuse_missing(columns, names, source, target_needed=target_needed)
     from firstlight.data.sources import read
 
     table = read(source, sheet=sheet)
-    found = table.frame.columns
+    _refuse_missing(columns, table.frame.columns, source, target_needed=target_needed)
+    return table
+
+
+def _refuse_missing(columns: Sequence[str | None], found: Sequence[str], source: str, *, target_needed: bool) -> None:
     if target_needed and columns[0] is None:
         first = ", ".join(found[:12]) + (f" and {len(found) - 12} more" if len(found) > 12 else "")
         raise Refused(f"name the column to predict by --target; {Path(source).name} has {first}.")
     for name in columns:
         if name is not None:
             column_named(name, found, Path(source).name)
-    return table
 
 
 def refuse_wrong_model(model: str) -> None:
