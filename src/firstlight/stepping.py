@@ -12,8 +12,7 @@ from torch import nn
 from firstlight.asking import TEST_SHARE, Source, refuse_two_ways, seconds_asked, seed_asked, test_of
 from firstlight.data.table import Table
 from firstlight.model.building import build_line
-from firstlight.model.fitting import Lesson, born, finish, fit_line, fit_network
-from firstlight.plain.loop import Epoch
+from firstlight.model.fitting import Epoch, Lesson, born, finish, fit_line, fit_network
 from firstlight.plain.network import Members
 from firstlight.plan.plan import Plan, Split, Task
 from firstlight.store.model_file import save_model

@@ -24,9 +24,8 @@ from firstlight.evaluate.verdict import Circumstances, TestedOn, untested, verdi
 from firstlight.files import write_whole
 from firstlight.model.building import build_line, parameters_of
 from firstlight.model.encoding import encode_target, learn, strays_in
-from firstlight.model.fitting import Lesson, born, finish, fit_line, fit_network, prepare
+from firstlight.model.fitting import Epoch, Lesson, born, finish, fit_line, fit_network, prepare
 from firstlight.model.predictor import Predictor
-from firstlight.plain.loop import Epoch
 from firstlight.plan.deciding import decide, source_of
 from firstlight.plan.plan import Plan, Split, Task
 from firstlight.plan.splitting import FEWEST_ROWS, Parts, apply_split, choose_split, kin_of

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from firstlight.kinds.boolean import BOOLEAN
 from firstlight.kinds.category import CATEGORY, MOST_WORDS
-from firstlight.plain.categories import OneHot, category_codes, vocabulary, words
-from firstlight.plain.targets import class_numbers, labels_of
+from firstlight.plain.categories import OneHot, category_codes, codes, vocabulary, words
+from firstlight.plain.targets import labels_of
 
 cells = st.lists(st.none() | st.text(max_size=3) | st.sampled_from(["a", "b", " a "]), min_size=1, max_size=30)
 
@@ -113,6 +113,6 @@ def test_labels_are_ordered_as_numbers_where_they_are_numbers() -> None:
 @given(values=cells)
 def test_class_numbers_are_the_places_of_the_labels(values: list[str | None]) -> None:
     labels = labels_of(text(values))
-    numbers = class_numbers(text(values), labels).tolist()
+    numbers = (codes(text(values), labels) - 1).tolist()
     assert [labels[number] for number in numbers] == words(text(values)).to_list()
-    assert class_numbers(text(["a label that is not there"]), labels).tolist() == [-1]
+    assert codes(text(["a label that is not there"]), labels).tolist() == [0]

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from firstlight.plain.loop import Epoch, fit_members, held_out_mean, keeping_best, learning, outputs_of, rows_of
+from firstlight.model.fitting import Epoch
+from firstlight.plain.loop import fit_members, held_out_mean, keeping_best, learning, outputs_of, rows_of
 from firstlight.plain.targets import member_squared_errors
 
 
@@ -31,7 +32,8 @@ LEARNS = learning(torch.arange(50) % 2, 2)
 
 def epochs_of(model: Slope, *, epochs: int = 30, batch: int = 8, rate: float = 0.2) -> Iterator[Epoch]:
     torch.manual_seed(0)
-    return fit_members(model, X, Y, LEARNS, member_squared_errors, epochs=epochs, batch=batch, rate=rate, decay=0.0)
+    told = fit_members(model, X, Y, LEARNS, member_squared_errors, epochs=epochs, batch=batch, rate=rate, decay=0.0)
+    return (Epoch(*each) for each in told)
 
 
 def test_the_loss_falls_to_nothing_where_the_model_can_be_right() -> None:

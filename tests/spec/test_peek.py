@@ -21,8 +21,10 @@ def test_a_plain_csv_tells_its_columns(separator: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x,y\n", "x,x\n1,2\n", "x, y\n1,2\n", "1,2\n3,4\n", "# made today\nx,y\n1,2\n", '"x","y"\n1,2\n', "x,y\n1,2,3\n",
-     "x\n1\n", "x,\n1,2\n", "x,y\n\x00,2\n"],
+    [
+        "", "x,y\n", "x,x\n1,2\n", "x, y\n1,2\n", "1,2\n3,4\n", "# made today\nx,y\n1,2\n", '"x","y"\n1,2\n',
+        "x,y\n1,2,3\n", "x\n1\n", "x,\n1,2\n", "x,y\n\x00,2\n",
+    ],
 )  # fmt: skip
 def test_where_there_is_a_doubt_it_says_nothing(text: str, tmp_path: Path) -> None:
     path = tmp_path / "t.csv"

@@ -14,8 +14,8 @@ from firstlight.cli.paper import Paper, source_named
 from firstlight.evaluate.evaluation import Evaluation
 from firstlight.evaluate.wording import headline, listed, named, percent, thousandths
 from firstlight.kinds.category import CATEGORY
+from firstlight.model.fitting import Epoch
 from firstlight.model.predictor import LINE, NETWORK
-from firstlight.plain.loop import Epoch
 from firstlight.plan.plan import LEFT_OUT, Network
 from firstlight.store.folder import PLAN, REPORT, SCRIPT
 from firstlight.store.model_file import FILE_NAME

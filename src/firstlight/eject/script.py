@@ -8,15 +8,14 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
-from firstlight.eject.definitions import import_lines, names_in, needed_by
+from firstlight.eject.definitions import Definition, import_lines, names_in, needed_by
 from firstlight.evaluate.evaluation import Evaluation
+from firstlight.kinds.kind import SCRIPT_WIDTH, in_brackets
 from firstlight.model.building import outputs_for
 from firstlight.model.fitting import dealt_by_class
 from firstlight.model.predictor import NETWORK, Predictor
 from firstlight.plain.proof import digest
 from firstlight.plan.plan import Plan, Source
-
-WIDTH = 116
 
 
 def script_of(predictor: Predictor, evaluation: Evaluation | None, folder: Path) -> str:
@@ -29,19 +28,20 @@ def script_of(predictor: Predictor, evaluation: Evaluation | None, folder: Path)
     own = f"HERE = Path(__file__).resolve().parent\n{main}"
     names = names_in(ast.parse("\n".join([*constants, own]))).union(*(definition.names for definition in needed))
     sections = [
-        f'"""{_head(predictor, evaluation)}"""',
-        "\n".join(import_lines({*names, "Path"})),
-        "\n".join(["HERE = Path(__file__).resolve().parent  # where this script lies", *_constants_of(needed)]),
+        f'"""{_head(predictor, evaluation)}"""\n\n'
+        + "\n".join(import_lines({*names, "Path"}))
+        + "\n\n"
+        + "\n".join(["HERE = Path(__file__).resolve().parent  # where this script lies", *_constants_of(needed)]),
         "\n\n".join(definition.source for definition in needed if not definition.is_constant),
         "# What was decided before the fit\n" + "\n".join(constants),
         main,
         'if __name__ == "__main__":\n    main()\n',
     ]
-    return "\n\n\n".join(sections).replace("\n\n\nHERE", "\n\nHERE")
+    return "\n\n\n".join(sections)
 
 
-def _constants_of(needed: Iterable[object]) -> list[str]:
-    return [definition.source for definition in needed if definition.is_constant]  # type: ignore[attr-defined]
+def _constants_of(needed: Iterable[Definition]) -> list[str]:
+    return [definition.source for definition in needed if definition.is_constant]
 
 
 def _head(predictor: Predictor, evaluation: Evaluation | None) -> str:
@@ -52,10 +52,10 @@ def _head(predictor: Predictor, evaluation: Evaluation | None) -> str:
         f"Predicts {_safe(plan.target.column)!r} from the other columns of {_safe(plan.source.name)}, in plain PyTorch."
         + "\n\n"
         + textwrap.fill(
-            f"It fits {what} to the training rows, {tested}saves it, and proves that it is the same model, to the "
-            "last bit, as the one that firstlight fitted when it wrote this script. To the bit means: on the same "
-            "kind of machine, with the same versions of torch, numpy and polars, and as many threads.",
-            WIDTH,
+            f"It fits {what} to the training rows, {tested}saves it, and proves that it is the very model that "
+            "firstlight fitted when it wrote this script, to the last bit: on the same kind of machine, with the same "
+            "versions of torch, numpy and polars.",
+            SCRIPT_WIDTH,
         )
         + "\n"
     )
@@ -74,20 +74,12 @@ def _needs_kin(predictor: Predictor) -> bool:
 def _constants(plan: Plan, *, with_kin: bool) -> list[str]:
     lines = [f"TARGET = {plan.target.column!r}"]
     if plan.split.alike and with_kin:
-        lines += ["ALIKE = [  # rows that are equal in all of these columns stay together", *_wrapped(plan.split.alike)]
+        lines.append(
+            in_brackets("ALIKE = [", list(map(repr, plan.split.alike)), "]", "rows equal in all of these stay together")
+        )
     for kind in plan.kinds:
         lines += kind.snippets.constants(plan.of_kind(kind)).splitlines()
     return lines
-
-
-def _wrapped(names: Iterable[str]) -> list[str]:
-    """As many names on a line as fit, and the closing bracket."""
-    lines = ["   "]
-    for name in map(repr, names):
-        if len(lines[-1]) + len(name) + 2 > WIDTH:
-            lines.append("   ")
-        lines[-1] += f" {name},"
-    return [*lines, "]"]
 
 
 def _body(predictor: Predictor, evaluation: Evaluation | None, folder: Path) -> list[str]:
@@ -154,7 +146,7 @@ def _splitting(plan: Plan, *, with_kin: bool) -> list[str]:
     if split.way == "group":
         kin = f"kin_by_equality(rows, [{split.column!r}])"
     strata = (
-        "class_numbers(rows[TARGET], labels_of(rows[TARGET]))"
+        "codes(rows[TARGET], labels_of(rows[TARGET])) - 1"
         if split.even
         else "torch.zeros(len(rows), dtype=torch.int64)"
     )
@@ -179,7 +171,7 @@ def _targets(plan: Plan) -> list[str]:
     if plan.target.task == "classification":
         return [
             "labels = labels_of(rows[TARGET].gather(train))",
-            "targets = class_numbers(rows[TARGET], labels)",
+            "targets = codes(rows[TARGET], labels) - 1",
             "test = test[targets[test] >= 0]  # a label that no training row has cannot be named",
         ]
     return [
@@ -191,7 +183,7 @@ def _targets(plan: Plan) -> list[str]:
 def _mapping(before: str, items: list[str], after: str) -> list[str]:
     """A dict on one line where it fits, else an item a line."""
     line = f"{before}{{{', '.join(items)}}}{after}"
-    return [line] if len(line) <= WIDTH else [f"{before}{{", *(f"    {item}," for item in items), f"}}{after}"]
+    return [line] if len(line) <= SCRIPT_WIDTH else [f"{before}{{", *(f"    {item}," for item in items), f"}}{after}"]
 
 
 def _build_network(plan: Plan, predictor: Predictor) -> list[str]:
@@ -231,15 +223,14 @@ def _fit_network(plan: Plan, *, calibrated: bool) -> list[str]:
         ]
     loss, learned = ("member_log_losses", "targets[train]") if classes else ("member_squared_errors", "unit_targets")
     lines += [
-        f"torch.manual_seed({fitting.seed})  # the order of the rows, and what is dropped out",
+        f"torch.manual_seed({fitting.seed})  # of the order of the rows",
         "epochs = fit_members(",
-        f"    model, inputs, {learned}, learns, {loss}, epochs={fitting.epochs}, batch={fitting.batch},",
-        f"    rate={fitting.rate!r}, decay={fitting.decay!r},",
+        f"    model, inputs, {learned}, learns, {loss}, epochs={fitting.epochs}, batch={fitting.batch}, "
+        f"rate={fitting.rate!r}, decay={fitting.decay!r},",
         ")",
         *([f"epochs = up_to(epochs, {stopped})  # there it was interrupted"] if stopped is not None else []),
-        "for epoch in keeping_best(model, epochs):",
-        '    print(f"epoch {epoch.number:3d}  loss {epoch.training_loss:.4f}  '
-        'held-out rows {epoch.held_out_loss:.4f}")',
+        "for epoch, loss, held_out_loss in keeping_best(model, epochs):",
+        '    print(f"epoch {epoch:3d}  loss {loss:.4f}  on held-out rows {held_out_loss:.4f}")',
     ]
     if classes and calibrated:
         lines += [
@@ -278,7 +269,8 @@ def _evaluating(predictor: Predictor, evaluation: Evaluation) -> list[str]:
     lines.append(answer)
     if classes:
         lines += [
-            "right, loss = accuracy(answers, targets[test]), log_losses(answers, targets[test]).mean().item()",
+            "right = (answers.argmax(dim=1) == targets[test]).double().mean().item()",
+            "loss = log_losses(answers, targets[test]).mean().item()",
             'print(f"{right:.1%} of {len(test)} test rows right, log loss {loss:.3f}")',
         ]
     else:

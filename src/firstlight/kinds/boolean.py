@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 from torch import Tensor
 
-from firstlight.kinds.kind import Claim, Settings
+from firstlight.kinds.kind import Claim, Settings, in_brackets
 from firstlight.kinds.numeric import numeric_kind
 from firstlight.plain.numbers import number_values, true_or_false
 
@@ -51,6 +51,6 @@ BOOLEAN = numeric_kind(
     claim=claim,
     values=values,
     strays=strays,
-    constants=lambda columns: f"BOOLEANS = {list(columns)!r}",
+    constants=lambda columns: in_brackets("BOOLEANS = [", list(map(repr, columns)), "]", "columns of yes and no"),
     encode_line="number_values(rows, dict.fromkeys(BOOLEANS, true_or_false))",
 )

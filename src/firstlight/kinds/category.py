@@ -8,7 +8,7 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from firstlight.kinds.kind import Claim, Kind, Learned, Settings, Snippets
+from firstlight.kinds.kind import Claim, Kind, Learned, Settings, Snippets, in_brackets
 from firstlight.plain.categories import OneHot, category_codes, vocabulary
 
 MOST_WORDS = 200  # of a column that are told apart; the rarer ones count as unknown
@@ -59,8 +59,8 @@ def features(values: Tensor, learned: Learned) -> nn.Module:
 
 
 def _constants(columns: Mapping[str, CategorySettings]) -> str:
-    lines = "".join(f"    {name!r}: {settings.most},\n" for name, settings in columns.items())
-    return f"CATEGORIES = {{  # each column, and how many of its words are told apart\n{lines}}}"
+    items = [f"{name!r}: {settings.most}" for name, settings in columns.items()]
+    return in_brackets("CATEGORIES = {", items, "}", "each column, and how many of its words are told apart")
 
 
 CATEGORY = Kind(

@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import field_validator
 from torch import Tensor
 
-from firstlight.kinds.kind import Claim, Settings, share
+from firstlight.kinds.kind import Claim, Settings, in_brackets, share
 from firstlight.kinds.numeric import numeric_kind
 from firstlight.plain.dates import date_values, moments
 
@@ -91,8 +91,8 @@ def strays(cells: pl.Series, settings: DateSettings) -> pl.Series:
 
 
 def _constants(columns: Mapping[str, DateSettings]) -> str:
-    lines = "".join(f"    {name!r}: {list(settings.forms)!r},\n" for name, settings in columns.items())
-    return f"DATES = {{  # each column, and the forms in which its dates are written\n{lines}}}"
+    items = [f"{name!r}: {list(settings.forms)!r}" for name, settings in columns.items()]
+    return in_brackets("DATES = {", items, "}", "each column, and the forms in which its dates are written")
 
 
 DATE = numeric_kind(

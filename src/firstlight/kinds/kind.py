@@ -25,8 +25,22 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     """What is decided about one column beyond its kind; it is written to plan.toml."""
 
 
+SCRIPT_WIDTH = 116  # columns of a line in a script
 S = TypeVar("S", bound=Settings)
 Learned = Mapping[str, Sequence[str]]  # what is learned from training cells before any tensor is made: words a column
+
+
+def in_brackets(before: str, items: Sequence[str], after: str, comment: str) -> str:
+    """A constant for a script: on one line where it fits, else as many items on a line as fit."""
+    line = f"{before}{', '.join(items)}{after}  # {comment}"
+    if len(line) <= SCRIPT_WIDTH:
+        return line
+    lines = ["   "]
+    for item in items:
+        if len(lines[-1]) + len(item) + 2 > SCRIPT_WIDTH:
+            lines.append("   ")
+        lines[-1] += f" {item},"
+    return "\n".join([f"{before}  # {comment}", *lines, after])
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Literal
 import polars as pl
 from torch import Tensor
 
-from firstlight.kinds.kind import Claim, Settings, share
+from firstlight.kinds.kind import Claim, Settings, in_brackets, share
 from firstlight.kinds.numeric import numeric_kind
 from firstlight.plain.numbers import (
     LARGEST,
@@ -108,8 +108,8 @@ def strays(cells: pl.Series, settings: NumberSettings) -> pl.Series:
 
 
 def _constants(columns: Mapping[str, NumberSettings]) -> str:
-    lines = "".join(f"    {name!r}: {settings.read},\n" for name, settings in columns.items())
-    return f"NUMBERS = {{  # each column, and the function that reads it\n{lines}}}"
+    items = [f"{name!r}: {settings.read}" for name, settings in columns.items()]
+    return in_brackets("NUMBERS = {", items, "}", "each column, and the function that reads it")
 
 
 NUMBER = numeric_kind(

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from firstlight.kinds.kind import Learned
 from firstlight.kinds.number import NUMBER, NumberSettings
-from firstlight.plain.categories import words
-from firstlight.plain.targets import class_numbers, labels_of
+from firstlight.plain.categories import codes, words
+from firstlight.plain.targets import labels_of
 from firstlight.plan.plan import Plan
 from firstlight.wording import counted
 
@@ -42,7 +42,7 @@ def encode(rows: pl.DataFrame, plan: Plan, encoders: Encoders) -> dict[str, Tens
 def encode_target(cells: pl.Series, plan: Plan, encoders: Encoders) -> Tensor:
     """Classes (rows,) int64, or numbers (rows,) float64 in the target's own unit."""
     if plan.target.task == "classification":
-        return class_numbers(cells, encoders.labels)
+        return codes(cells, encoders.labels) - 1  # -1: a label that is none of them
     return target_numbers(cells, plan)
 
 

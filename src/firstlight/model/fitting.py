@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import polars as pl
 import torch
@@ -16,13 +17,21 @@ from firstlight.model.encoding import Encoders, encode
 from firstlight.model.predictor import CONSTANT, LINE, NETWORK, Predictor, Unit
 from firstlight.plain.calibration import conformal_halfwidth, fit_temperature
 from firstlight.plain.line import Line, least_squares, logistic
-from firstlight.plain.loop import Epoch, fit_members, held_out_mean, keeping_best, learning, outputs_of, up_to
+from firstlight.plain.loop import fit_members, held_out_mean, keeping_best, learning, outputs_of, up_to
 from firstlight.plain.network import Members
 from firstlight.plain.split import folds_of
 from firstlight.plain.targets import member_log_losses, member_squared_errors
 from firstlight.plan.plan import Plan
 
 RANGE_SHARE = 0.95  # of new rows, whose truth low to high is meant to hold
+
+
+class Epoch(NamedTuple):
+    """One pass over the training rows. Losses are means over rows and over the members that they are of."""
+
+    number: int
+    training_loss: float  # of the members on rows that they learn from, while they learn
+    held_out_loss: float  # of the members on rows of the fold that they hold out
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +108,8 @@ def fit_network(network: Members, lesson: Lesson) -> Iterator[Epoch]:
         decay=fitting.decay,
     )
     stopped = fitting.interrupted_after
-    return keeping_best(network, epochs if stopped is None else up_to(epochs, stopped))
+    best = keeping_best(network, epochs if stopped is None else up_to(epochs, stopped))
+    return (Epoch(*each) for each in best)
 
 
 def finish(network: Members, line: Line, line_held_out: Tensor, lesson: Lesson) -> Predictor:

@@ -36,7 +36,5 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """
     share = 1 / (len(labels) + 2)
     temperatures = torch.logspace(math.log10(0.05), math.log10(20), 600, dtype=torch.float64)  # 1 % apart
-    losses = [
-        F.cross_entropy(logits.double() / temperature, labels, label_smoothing=share) for temperature in temperatures
-    ]
+    losses = [F.cross_entropy(logits.double() / each, labels, label_smoothing=share) for each in temperatures]
     return temperatures[torch.stack(losses).argmin()].item()

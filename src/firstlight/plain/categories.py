@@ -18,13 +18,16 @@ def vocabulary(cells: pl.Series, most: int) -> list[str]:
     return counts.sort(["count", "word"], descending=[True, False])["word"].head(most).to_list()
 
 
+def codes(cells: pl.Series, known: Sequence[str]) -> Tensor:
+    """The place of each cell's word among the known ones, from 1; 0 for any other: (rows,) int64."""
+    places = list(range(1, len(known) + 1))
+    found = words(cells).replace_strict(list(known), places, default=0, return_dtype=pl.Int64)
+    return torch.from_numpy(found.to_numpy(writable=True))
+
+
 def category_codes(rows: pl.DataFrame, vocabularies: Mapping[str, Sequence[str]]) -> Tensor:
-    """The place of each cell's word in its column's vocabulary, from 1; 0 for any other: (rows, columns) int64."""
-    codes = [
-        words(rows[name]).replace_strict(list(known), list(range(1, len(known) + 1)), default=0, return_dtype=pl.Int64)
-        for name, known in vocabularies.items()
-    ]
-    return torch.stack([torch.from_numpy(code.to_numpy(writable=True)) for code in codes], dim=1)
+    """The codes of each column's cells in its vocabulary: (rows, columns) int64."""
+    return torch.stack([codes(rows[name], known) for name, known in vocabularies.items()], dim=1)
 
 
 class OneHot(nn.Module):

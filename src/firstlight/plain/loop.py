@@ -3,18 +3,9 @@
 import math
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-
-
-class Epoch(NamedTuple):
-    """One pass over the training rows. Losses: on rows that a member learns from, and on rows of its held-out fold."""
-
-    number: int
-    training_loss: float
-    held_out_loss: float
 
 
 def rows_of(inputs: dict[str, Tensor], chosen: Tensor) -> dict[str, Tensor]:
@@ -45,9 +36,10 @@ def fit_members(
     batch: int,
     rate: float,
     decay: float,
-) -> Iterator[Epoch]:
-    """Gradient descent over the training rows; the rate rises for a twentieth of the steps, then falls to zero.
+) -> Iterator[tuple[int, float, float]]:
+    """Gradient descent; yields for each epoch its number, the loss on rows learned from, and that on held-out rows.
 
+    The rate rises for a twentieth of the steps, then falls to zero.
     inputs, targets: (rows, ...) each; learns: (members, rows); losses_of(outputs, targets): (members, rows).
     """
     rows = len(targets)
@@ -71,22 +63,22 @@ def fit_members(
             total += loss.detach() * len(chosen)
         losses = losses_of(outputs_of(model, rows_of(inputs, watched), len(watched)), targets[watched])
         held_out = 1 - learns[:, watched]
-        yield Epoch(epoch, total.item() / rows, ((losses * held_out).sum() / held_out.sum()).item())
+        yield epoch, total.item() / rows, ((losses * held_out).sum() / held_out.sum()).item()
 
 
-def up_to(epochs: Iterator[Epoch], last: int) -> Iterator[Epoch]:
+def up_to(epochs: Iterator[tuple[int, float, float]], last: int) -> Iterator[tuple[int, float, float]]:
     """The epochs up to the last one that a fit came to before it was interrupted."""
     return islice(epochs, last)
 
 
-def keeping_best(model: nn.Module, epochs: Iterator[Epoch]) -> Iterator[Epoch]:
+def keeping_best(model: nn.Module, epochs: Iterator[tuple[int, float, float]]) -> Iterator[tuple[int, float, float]]:
     """The same epochs; when they end, or are interrupted, the model is as it was after the best of them."""
     lowest, best = math.inf, {name: value.clone() for name, value in model.state_dict().items()}
     try:
-        for epoch in epochs:
-            if epoch.held_out_loss < lowest:
-                lowest, best = epoch.held_out_loss, {name: value.clone() for name, value in model.state_dict().items()}
-            yield epoch
+        for epoch, loss, held_out_loss in epochs:
+            if held_out_loss < lowest:
+                lowest, best = held_out_loss, {name: value.clone() for name, value in model.state_dict().items()}
+            yield epoch, loss, held_out_loss
     finally:
         model.load_state_dict(best)
 

@@ -9,6 +9,5 @@ def digest(model: nn.Module) -> str:
     """The SHA-256 of all the numbers in a model, under their names: equal for equal models, and for no others."""
     found = hashlib.sha256()
     for name, value in model.state_dict().items():
-        found.update(name.encode())
-        found.update(value.contiguous().numpy().tobytes())
+        found.update(name.encode() + value.contiguous().numpy().tobytes())
     return found.hexdigest()

@@ -15,8 +15,7 @@ from typing import BinaryIO
 
 import polars as pl
 
-# Cells that say "nothing was measured here". "None" and "-" are not among them: both are honest answers in some
-# tables (no damage, the minus strand), and a column of numbers loses them anyway.
+# Cells that say "nothing was measured here". "None" and "-" do not: they may be answers (no damage, the minus strand).
 MISSING_WORDS = ["", " ", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NaT", "NULL", "Null", "null"]
 
 

@@ -1,9 +1,6 @@
 """The target: from cells to what a model is fitted to (step 1), and from outputs to answers (step 4)."""
 
-from collections.abc import Sequence
-
 import polars as pl
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -15,12 +12,6 @@ def labels_of(cells: pl.Series) -> list[str]:
     labels = words(cells).unique().sort()
     numbers = labels.cast(pl.Float64, strict=False)
     return (labels.gather(numbers.arg_sort()) if numbers.null_count() == 0 else labels).to_list()
-
-
-def class_numbers(cells: pl.Series, labels: Sequence[str]) -> Tensor:
-    """The place of each cell's label among the labels, from 0; -1 for any other: (rows,) int64."""
-    numbers = words(cells).replace_strict(list(labels), list(range(len(labels))), default=-1, return_dtype=pl.Int64)
-    return torch.from_numpy(numbers.to_numpy(writable=True))
 
 
 def member_log_losses(outputs: Tensor, classes: Tensor) -> Tensor:

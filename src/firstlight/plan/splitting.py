@@ -12,10 +12,11 @@ from torch import Tensor
 from firstlight.kinds.date import DATE, FORMS
 from firstlight.kinds.kind import has_words
 from firstlight.kinds.number import NUMBER
+from firstlight.plain.categories import codes
 from firstlight.plain.dates import days_since_1970, moments
 from firstlight.plain.numbers import typed_numbers
 from firstlight.plain.split import kin_by_equality, split_at_random, split_by_time
-from firstlight.plain.targets import class_numbers, labels_of
+from firstlight.plain.targets import labels_of
 from firstlight.plan.plan import Split
 from firstlight.refusal import Refused
 
@@ -84,7 +85,7 @@ def apply_split(rows: pl.DataFrame, target: str, split: Split, test_rows: int) -
     if split.way == "time":
         parts = Parts(*split_by_time(days(rows[split.column], split.forms), split.share))
     else:
-        strata = class_numbers(rows[target], labels_of(rows[target])) if split.even else torch.zeros_like(every)
+        strata = codes(rows[target], labels_of(rows[target])) - 1 if split.even else torch.zeros_like(every)
         parts = Parts(*split_at_random(strata, kin_of(rows, split), split.share, split.seed))
     if len(parts.test) == 0 or len(parts.train) == 0:
         what = f"column {split.column!r}" if split.column else f"a share of {split.share:g}"

@@ -13,7 +13,7 @@ from typing import Any
 from firstlight.data.table import Table
 from firstlight.evaluate.stored import as_json
 from firstlight.files import write_whole
-from firstlight.plain.loop import Epoch
+from firstlight.model.fitting import Epoch
 from firstlight.plan.document import to_toml
 from firstlight.plan.plan import Plan
 from firstlight.refusal import Refused

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from firstlight.data.frames import FrameLike
 from firstlight.data.sources import read
 from firstlight.evaluate.evaluation import Evaluation
+from firstlight.model.fitting import Epoch
 from firstlight.model.predictions import predictions
 from firstlight.model.predictor import Predictor
-from firstlight.plain.loop import Epoch
 
 
 @dataclass(frozen=True, eq=False)
