@@ -83,26 +83,32 @@ def told_alone(cells: pl.Series, target: pl.Series, task: Task) -> float:
     """How well one column tells the target: by the mean or the most frequent label of like cells in the first half.
 
     The halves are every other row. Words are alike where they are equal, numbers where they are nearest.
-
     From 0 to 1: the share of the errors of the constant guess that are gone.
     """
     values = numbers_of(cells)
     like = words(cells)
     if np.isfinite(values).mean() > 0.5 and cells.n_unique() > FEW_DIFFERENT:
         like = pl.Series(nearest_of_the_first_half(values)).fill_nan(None)
-    table = pl.DataFrame({"like": like, "target": target, "half": np.arange(len(cells)) % 2})
-    learn, test = table.filter(pl.col("half") == 0), table.filter(pl.col("half") == 1)
-    if task == "regression":
-        table = table.with_columns(target=numbers_of(target))
-        learn, test = table.filter(pl.col("half") == 0), table.filter(pl.col("half") == 1)
-        guess = test.join(learn.group_by("like").agg(guess=pl.col("target").mean()), on="like", how="left")
-        truth = guess["target"].to_numpy()
-        guessed = guess["guess"].fill_null(learn["target"].mean()).to_numpy()
-        spread = np.nansum((truth - np.nanmean(truth)) ** 2)
-        return float(1 - np.nansum((truth - guessed) ** 2) / spread) if spread > 0 else 0.0
-    most = learn["target"].mode().sort()[0]
-    by_like = learn.group_by("like").agg(guess=pl.col("target").mode().sort().first())
-    guess = test.join(by_like, on="like", how="left").with_columns(pl.col("guess").fill_null(most))
-    wrong = (guess["guess"] != guess["target"]).sum()
-    wrong_always = (guess["target"] != most).sum()
+    truth = pl.Series(numbers_of(target)).fill_nan(None) if task == "regression" else words(target)
+    table = pl.DataFrame({"like": like, "truth": truth}).filter(pl.col("truth").is_not_null())
+    first, second = table.gather_every(2), table.gather_every(2, offset=1)
+    return _variance_told(first, second) if task == "regression" else _labels_told(first, second)
+
+
+def _variance_told(first: pl.DataFrame, second: pl.DataFrame) -> float:
+    means = first.group_by("like").agg(guess=pl.col("truth").mean())
+    told = second.join(means, on="like", how="left").with_columns(pl.col("guess").fill_null(first["truth"].mean()))
+    error, spread = told.select(
+        (pl.col("truth") - pl.col("guess")).pow(2).sum().alias("error"),
+        (pl.col("truth") - pl.col("truth").mean()).pow(2).sum().alias("spread"),
+    ).row(0)
+    return float(1 - error / spread) if spread else 0.0
+
+
+def _labels_told(first: pl.DataFrame, second: pl.DataFrame) -> float:
+    commonest = first["truth"].mode().sort()[0]
+    labels = first.group_by("like").agg(guess=pl.col("truth").mode().sort().first())
+    told = second.join(labels, on="like", how="left").with_columns(pl.col("guess").fill_null(commonest))
+    wrong = int((told["guess"] != told["truth"]).sum())
+    wrong_always = int((told["truth"] != commonest).sum())
     return 1 - wrong / wrong_always if wrong_always else 0.0
