@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor, nn
 from torch.testing import assert_close
 
+from firstlight.model import fitting
 from firstlight.plain.categories import OneHot
 from firstlight.plain.line import Line, least_squares, logistic
 from firstlight.plain.numbers import scaled
+from firstlight.workflow import Choices
+
+if TYPE_CHECKING:
+    from tests.conftest import Fit
 
 SHAPES = [(200, 5), (40, 60), (1000, 20)]  # rows, width; more columns than rows too
 
@@ -87,3 +95,15 @@ def test_the_line_weighs_the_features_of_all_kinds_of_columns_side_by_side() -> 
     line.load_state_dict({**line.state_dict(), "sums.weight": torch.tensor([[1, 10, 100]]), "sums.bias": torch.ones(1)})
     assert line(inputs).tolist() == [[10], [102]]
     assert line(inputs).dtype == torch.float64
+
+
+def test_of_a_large_table_the_line_is_compared_by_two_folds_alone(monkeypatch: pytest.MonkeyPatch, fit: Fit) -> None:
+    table = pl.DataFrame({"x": [float(row % 17) for row in range(200)], "y": [2.0 * (row % 17) for row in range(200)]})
+    table = table.with_columns(y=pl.col("y") + pl.Series([(row * 7 % 11) / 10 for row in range(200)]))
+    small = fit(table, Choices(target="y")).predictor
+    monkeypatch.setattr(fitting, "MANY_CELLS", 10)
+    large = fit(table, Choices(target="y")).predictor
+    assert torch.equal(small.line.sums.weight, large.line.sums.weight), "the line itself learns from all rows"
+    assert large.held_out_losses["straight line"] != small.held_out_losses["straight line"]
+    assert large.held_out_losses["straight line"] == pytest.approx(small.held_out_losses["straight line"], rel=0.3)
+    assert large.halfwidths["straight line"] == pytest.approx(small.halfwidths["straight line"], rel=0.3)

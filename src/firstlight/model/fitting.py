@@ -23,6 +23,7 @@ from firstlight.plain.split import folds_of
 from firstlight.plain.targets import member_log_losses, member_squared_errors
 from firstlight.plan.plan import Plan
 
+MANY_CELLS = 2_000_000  # rows times features from which on fitting the line once a fold would take minutes
 RANGE_SHARE = 0.95  # of new rows, whose truth low to high is meant to hold
 
 
@@ -59,11 +60,15 @@ def dealt_by_class(plan: Plan) -> bool:
 
 
 def fit_line(line: Line, lesson: Lesson) -> Tensor:
-    """Fits the line to all training rows; returns for each row the outputs of a line that did not see its fold."""
+    """Fits the line to all training rows; returns for each row the outputs of a line that did not see its fold.
+
+    Of a large table two folds are enough to compare by: the rows of the others are NaN.
+    """
     with torch.no_grad():
         design = line.design(lesson.inputs)
-    held_out = torch.zeros(len(design), outputs_for(lesson.encoders), dtype=design.dtype)
-    for fold in lesson.folds.unique():
+    held_out = torch.full((len(design), outputs_for(lesson.encoders)), torch.nan, dtype=design.dtype)
+    folds = lesson.folds.unique()
+    for fold in folds if design.numel() <= MANY_CELLS else folds[:2]:
         out = lesson.folds == fold
         weight, bias = _line_through(design[~out], lesson.targets[~out], lesson)
         held_out[out] = design[out] @ weight.T + bias
@@ -118,13 +123,14 @@ def finish(network: Members, line: Line, line_held_out: Tensor, lesson: Lesson) 
     outputs = outputs_of(network, lesson.inputs, len(lesson.targets))
     unit = unit_of(lesson)
     targets = lesson.targets
+    both = ~line_held_out[:, 0].isnan()  # rows that either answered without having seen them
     temperature, halfwidths = 1.0, {NETWORK: 0.0, LINE: 0.0, CONSTANT: 0.0}
     if lesson.plan.target.task == "classification":
         logits = held_out_mean(outputs.double().softmax(dim=-1), learns).clamp_min(1e-12).log()
         temperature = fit_temperature(logits, targets)
         losses = {
-            NETWORK: F.cross_entropy(logits / temperature, targets),
-            LINE: F.cross_entropy(line_held_out, targets),
+            NETWORK: F.cross_entropy(logits[both] / temperature, targets[both]),
+            LINE: F.cross_entropy(line_held_out[both], targets[both]),
         }
         constant = torch.bincount(targets, minlength=len(lesson.encoders.labels)).double() / len(targets)
     else:
@@ -133,8 +139,9 @@ def finish(network: Members, line: Line, line_held_out: Tensor, lesson: Lesson) 
             LINE: line_held_out.flatten(),
             CONSTANT: targets.mean().expand(len(targets)),
         }
-        losses = {name: (targets - guess).square().mean() for name, guess in guesses.items()}
-        halfwidths = {name: conformal_halfwidth(targets - guess, RANGE_SHARE) for name, guess in guesses.items()}
+        errors = {name: targets - guess for name, guess in guesses.items()}
+        losses = {name: error[both].square().mean() for name, error in errors.items()}
+        halfwidths = {name: conformal_halfwidth(error[~error.isnan()], RANGE_SHARE) for name, error in errors.items()}
         constant = targets.mean().unsqueeze(0)
     kept = NETWORK if losses[NETWORK] < losses[LINE] or not math.isfinite(losses[LINE]) else LINE
     return Predictor(
