@@ -198,3 +198,13 @@ def test_scaled_columns_have_mean_0_and_deviation_1_whatever_their_unit() -> Non
     given = scaled(values)(values)
     assert_close(given.mean(dim=0), torch.zeros(3, dtype=torch.float64), atol=1e-9, rtol=0)
     assert_close(given.std(dim=0, correction=0), torch.ones(3, dtype=torch.float64))
+
+
+def test_where_most_rows_share_a_value_the_bins_go_to_the_others() -> None:
+    rare = torch.arange(1, 101, dtype=torch.float64) * 100
+    values = torch.cat([torch.zeros(900, dtype=torch.float64), rare]).unsqueeze(1)
+    module = piecewise_linear(values, bins=8)
+    begins = (module.left.double() * module.spread + module.centre).round().tolist()
+    assert len(begins) == 8, "as many bins as asked for"
+    assert max(begins) > 5000, "and not all of them at the low end"
+    assert len(module(values).unique(dim=0)) == 101, "so that every value has features of its own"

@@ -100,13 +100,16 @@ class PiecewiseLinear(nn.Module):
 
 
 def piecewise_linear(values: Tensor, bins: int) -> PiecewiseLinear:
-    """Bins that hold about equally many of the training values (rows, columns) each, at most `bins` a column."""
+    """Bins that hold about equally many of the training values (rows, columns) float64, at most `bins` a column."""
     centre, spread = centre_and_spread(values)
     left, length, column = [], [], []
     for number, cells in enumerate(standardise(values, centre, spread).T):
         edges = cells[~cells.isnan()].unique()
         if len(edges) > bins:
-            edges = torch.from_numpy(np.nanquantile(cells, np.linspace(0, 1, bins + 1))).float().unique()
+            by_rows = np.unique(np.nanquantile(cells, np.linspace(0, 1, bins + 1)))
+            spare = bins + 1 - len(by_rows)  # where many rows share a value: its bins go to the rarer values
+            by_values = np.quantile(edges, np.linspace(0, 1, spare + 2))
+            edges = torch.from_numpy(np.concatenate([by_rows, by_values])).float().unique()
         left.append(edges[:-1])
         length.append(edges.diff())
         column.append(torch.full_like(left[-1], number, dtype=torch.int64))
