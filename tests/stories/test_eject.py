@@ -234,7 +234,7 @@ def penguins_run(fit: Fit, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_the_penguins_script_is_short_enough_to_be_read(penguins_run: Run) -> None:
-    assert len(script_of(penguins_run).read_text().splitlines()) <= 375
+    assert len(script_of(penguins_run).read_text().splitlines()) <= 360
 
 
 def test_started_by_hand_in_a_bare_interpreter_the_script_ends_well(penguins_run: Run, tmp_path: Path) -> None:

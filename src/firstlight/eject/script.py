@@ -37,7 +37,7 @@ def script_of(predictor: Predictor, evaluation: Evaluation | None, folder: Path)
         main,
         'if __name__ == "__main__":\n    main()\n',
     ]
-    return "\n\n\n".join(sections)
+    return "\n\n".join(sections)
 
 
 def _constants_of(needed: Iterable[Definition]) -> list[str]:
@@ -52,9 +52,8 @@ def _head(predictor: Predictor, evaluation: Evaluation | None) -> str:
         f"Predicts {_safe(plan.target.column)!r} from the other columns of {_safe(plan.source.name)}, in plain PyTorch."
         + "\n\n"
         + textwrap.fill(
-            f"It fits {what} to the training rows, {tested}saves it, and proves that it is the very model that "
-            "firstlight fitted when it wrote this script, to the last bit: on the same kind of machine, with the same "
-            "versions of torch, numpy and polars.",
+            f"It fits {what}, {tested}saves it, and proves that it is the very model that firstlight fitted when it "
+            "wrote this script: to the last bit, on a like machine with the same torch, numpy and polars.",
             SCRIPT_WIDTH,
         )
         + "\n"

@@ -31,8 +31,7 @@ def conformal_halfwidth(residuals: Tensor, share: float) -> float:
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """The number to divide logits (rows, classes) by, so that their softmax is right as often as it says: 0.05 to 20.
 
-    A share of the loss is counted as if any class were true, or a model without a mistake would be called certain.
-    Source: Guo et al. 2017, "On calibration of modern neural networks"; the share: Platt 1999, section 2.2.
+    Source: Guo et al. 2017; the smoothing, without which a model with no mistake would be certain: Platt 1999, 2.2.
     """
     share = 1 / (len(labels) + 2)
     temperatures = torch.logspace(math.log10(0.05), math.log10(20), 600, dtype=torch.float64)  # 1 % apart

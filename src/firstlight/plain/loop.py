@@ -39,7 +39,6 @@ def fit_members(
 ) -> Iterator[tuple[int, float, float]]:
     """Gradient descent; yields for each epoch its number, the loss on rows learned from, and that on held-out rows.
 
-    The rate rises for a twentieth of the steps, then falls to zero.
     inputs, targets: (rows, ...) each; learns: (members, rows); losses_of(outputs, targets): (members, rows).
     """
     rows = len(targets)
@@ -47,7 +46,7 @@ def fit_members(
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min(1.0, (step + 1) / (0.05 * steps)) * (1 - step / steps)
-    )
+    )  # the rate rises for a twentieth of the steps, then falls to zero
     watched = torch.randperm(rows)[:4096]  # enough rows to see how held-out rows fare
     for epoch in range(1, epochs + 1):
         model.train()

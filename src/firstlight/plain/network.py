@@ -19,10 +19,7 @@ class MemberLinear(nn.Module):
 
 
 class Members(nn.Module):
-    """Several networks side by side, which see the same features: inputs to (members, rows, outputs) float32.
-
-    inputs: a tensor for each kind of column, (rows, ...) each, under the names of `features`.
-    """
+    """Networks side by side over the same features: a (rows, ...) tensor a kind to (members, rows, outputs) float32."""
 
     def __init__(self, features: nn.ModuleDict, members: int, width: int, layers: int, outputs: int) -> None:
         super().__init__()

@@ -57,10 +57,7 @@ def number_values(rows: pl.DataFrame, columns: Mapping[str, Callable[[pl.Series]
 
 
 def centre_and_spread(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Median and quartile distance of each column, (columns,) each; values: (rows, columns) float64, NaN is a gap.
-
-    Where the quartiles are equal the spread is half of the range; where all values are, it is 1.
-    """
+    """Median and quartile distance (where that is 0 half the range, else 1) of each column of (rows, columns)."""
     values = torch.where(values.isnan().all(dim=0), 0.0, values)  # a column of gaps alone
     least, low, centre, high, most = torch.from_numpy(np.nanquantile(values, [0, 0.25, 0.5, 0.75, 1], axis=0))
     spread = torch.where(high > low, high - low, most / 2 - least / 2)

@@ -19,10 +19,7 @@ def accuracy(probabilities: Tensor, labels: Tensor) -> float:
 
 
 def log_losses(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """The loss of each row, (rows,) float64: minus the logarithm of the probability given to its true class.
-
-    probabilities: (rows, classes); labels: (rows,) int64. A probability of 0 counts as 2e-16, to stay finite.
-    """
+    """Minus the logarithm of the probability (rows, classes) of each row's true class; 0 counts as 2e-16: (rows,)."""
     given = probabilities.double().gather(1, labels[:, None]).squeeze(1)  # (rows,)
     return -given.clamp(torch.finfo(torch.float64).eps, 1.0).log()
 
