@@ -253,6 +253,9 @@ def prepare_rows(opened: Opened, choices: Choices, plan: Plan | None) -> tuple[P
     encoders = learn(train_rows, plan)
     targets = encode_target(opened.rows[target], plan, encoders)
     training, tested, aside = _with_known_targets(parts, targets, target)
+    if len(tested) == 0 and split.way != "none":
+        where = shown(opened.test_table or opened.table)
+        raise Refused(f"{where} has no row with a {target} that can be scored, so nothing would be tested.")
     train, test = opened.rows[training.numpy()], opened.rows[tested.numpy()]
     kin = kin_of(opened.rows, split)
     if len(train) < 2:

@@ -400,3 +400,16 @@ def test_the_large_tables_of_the_collection_are_fitted_or_refused(name: str, fit
 
 def test_the_collection_of_bad_input_is_there(shared: Path) -> None:
     assert len(TABLES) > 40
+
+
+@pytest.mark.parametrize(("target", "unusable"), [("species", "Emperor"), ("mass", "heavy")])
+def test_test_rows_of_which_none_can_be_scored_are_refused(
+    target: str, unusable: str, fit: Fit, tmp_path: Path
+) -> None:
+    rows = {"species": ["Adelie", "Gentoo"] * 20, "mass": [str(row * 7 % 31) for row in range(40)]}
+    table = pl.DataFrame({**rows, "x": [row * 11 % 17 for row in range(40)]})
+    test = tmp_path / "later.csv"
+    table.head(5).with_columns(pl.lit(unusable).alias(target)).write_csv(test)
+    table.write_csv(tmp_path / "now.csv")
+    with pytest.raises(Refused, match=rf"^later\.csv has no row with a {target} that can be scored"):
+        fit(tmp_path / "now.csv", Choices(target=target, test=test))
