@@ -253,9 +253,6 @@ def prepare_rows(opened: Opened, choices: Choices, plan: Plan | None) -> tuple[P
     encoders = learn(train_rows, plan)
     targets = encode_target(opened.rows[target], plan, encoders)
     training, tested, aside = _with_known_targets(parts, targets, target)
-    if len(tested) == 0 and split.way != "none":
-        where = shown(opened.test_table or opened.table)
-        raise Refused(f"{where} has no row with a {target} that can be scored, so nothing would be tested.")
     train, test = opened.rows[training.numpy()], opened.rows[tested.numpy()]
     kin = kin_of(opened.rows, split)
     if len(train) < 2:
@@ -264,7 +261,10 @@ def prepare_rows(opened: Opened, choices: Choices, plan: Plan | None) -> tuple[P
     if len(lesson.folds.unique()) < 2:
         by = f"rows of one {split.column}" if split.column else "equal rows"
         raise Refused(f"{shown(opened.table)} has too few training rows that may part: {by} stay together.")
-    if split.way == "file":
+    if opened.test_table:
+        if len(test) == 0:
+            name = shown(opened.test_table)
+            raise Refused(f"{name} has no row with a {target} that can be scored, so nothing would be tested.")
         aside += seen_before(train, test, plan)
     notes = (*opened.notes, *aside, *strays_in(train, plan))
     return Prepared(opened, plan, Rows(train, test, targets[tested]), notes), lesson
