@@ -56,12 +56,6 @@ def headline(evaluation: Evaluation) -> ScoreTable:
     return _table(evaluation, names, with_interval=("mean_absolute_error",))
 
 
-def every_score(evaluation: Evaluation) -> ScoreTable:
-    """All scores, each with its interval."""
-    names = tuple(score.name for score in evaluation.kept.scores)
-    return _table(evaluation, names, with_interval=names)
-
-
 def _table(evaluation: Evaluation, names: Sequence[ScoreName], with_interval: Sequence[ScoreName]) -> ScoreTable:
     columns = []
     for name in names:
