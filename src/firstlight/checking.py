@@ -16,7 +16,7 @@ from firstlight.evaluate.wording import listed, named, percent, significant
 from firstlight.kinds.all_kinds import kind_named
 from firstlight.kinds.date import DateSettings
 from firstlight.kinds.kind import Settings
-from firstlight.kinds.number import NUMBER, NumberSettings
+from firstlight.kinds.number import NumberSettings, column_values
 from firstlight.plain.categories import words
 from firstlight.plain.dates import moments
 from firstlight.plan.deciding import decide_column, decide_target
@@ -133,7 +133,7 @@ def contents(cells: pl.Series, settings: Settings) -> str:
 
 def numbers_as(cells: pl.Series, settings: NumberSettings) -> pl.Series:
     """The finite numbers among the cells."""
-    values = NUMBER.encode(cells.to_frame(), {cells.name: settings}, {}).flatten()
+    values = column_values(cells, settings)
     return pl.Series(values[values.isfinite()].numpy())
 
 
@@ -161,7 +161,7 @@ def target_told(cells: pl.Series, aim: Target, reason: str) -> str:
     """What is to be predicted, in words: "3 classes (Adelie 152, Gentoo 124, Chinstrap 68)"."""
     doubt = f"; {reason}" if "--task" in reason else ""
     if aim.task == "regression":
-        values = numbers_as(cells, NumberSettings.model_validate({"read": aim.read}))
+        values = numbers_as(cells, aim.reading)
         low, high = number(float(values.min())), number(float(values.max()))  # type: ignore[arg-type]
         return f"a number, {low} to {high}{doubt}"
     counts = Counter(words(cells).to_list()).most_common()

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from firstlight.data.frames import FrameLike
 from firstlight.data.sources import read
 from firstlight.model.answers import ClassAnswers
-from firstlight.model.building import network_over, outputs_for, parameters_of
+from firstlight.model.building import network_anew, parameters_of
 from firstlight.model.encoding import complete, encode, encode_target
-from firstlight.model.predictor import NETWORK, Predictor
-from firstlight.plain.network import Members
+from firstlight.model.predictor import NETWORK, Predictor, as_one
+from firstlight.plain.loop import rows_of
 from firstlight.plain.targets import member_log_losses, member_squared_errors
 from firstlight.refusal import Refused
 from firstlight.store.folder import model_path
@@ -106,16 +106,18 @@ def inspect(
     predictor = run.predictor
     rows, told = _batch(run if isinstance(model, Run) else model_path(Path(model)), predictor, source, sheet)
     network = copy.deepcopy(predictor.network)
-    newborn = network_over(copy.deepcopy(predictor.network.features), predictor.plan, outputs_for(predictor.encoders))
+    newborn = network_anew(network, predictor.plan, predictor.encoders)
     activations, loss, against = _sent_through(network, predictor, rows)
     grown = [
         _grown(f"network.{name}", was, now)
-        for (name, now), (_, was) in zip(network.named_parameters(), newborn.named_parameters(), strict=True)
+        for (name, now), (_, was) in zip(
+            as_one(network).named_parameters(), as_one(newborn).named_parameters(), strict=True
+        )
     ]
     found = [_grown(f"line.{name}", None, weight) for name, weight in predictor.line.named_parameters()]
     return Inspection(
-        kept=predictor.kept, network=_tree(predictor.network), line=_tree(predictor.line), parameters=(*grown, *found),
-        batch=f"{told}; loss {against}", loss=loss, activations=activations,
+        kept=predictor.kept, network=_tree(as_one(predictor.network)), line=_tree(predictor.line),
+        parameters=(*grown, *found), batch=f"{told}; loss {against}", loss=loss, activations=activations,
     )  # fmt: skip
 
 
@@ -135,7 +137,7 @@ def _batch(
 
 
 def _sent_through(
-    network: Members, predictor: Predictor, rows: pl.DataFrame
+    network: nn.ModuleDict, predictor: Predictor, rows: pl.DataFrame
 ) -> tuple[tuple[Activation, ...], float, str]:
     """Sends a batch through the network, and its loss back: the activations, the loss, and what it was held against.
 
@@ -151,18 +153,20 @@ def _sent_through(
         known = truth >= 0 if classes else truth.isfinite()
         if known.any():
             targets, against = truth[known], "against the true answers"
-            inputs = {name: values[known] for name, values in inputs.items()}
+            inputs = rows_of(inputs, torch.nonzero(known).flatten())
     given: list[tuple[str, Tensor]] = []
-    layers = [*((f"hidden.{place}", layer) for place, layer in enumerate(network.hidden)), ("output", network.output)]
+    layers = [(name, layer) for name, layer in as_one(network).named_modules() if name and not any(layer.children())]
+    layers = [(name, layer) for name, layer in layers if any(True for _ in layer.parameters())]
     hooks = [
         layer.register_forward_hook(lambda _, __, output, name=name: given.append((name, output.detach())))
         for name, layer in layers
     ]
-    outputs = network.eval()(inputs)
+    outputs = [part.eval()(inputs) for part in network.values()]
     for hook in hooks:
         hook.remove()
     scaled = targets if classes else ((targets - predictor.unit.mean) / predictor.unit.deviation).float()
-    loss = (member_log_losses if classes else member_squared_errors)(outputs, scaled).mean()
+    losses_of = member_log_losses if classes else member_squared_errors
+    loss = torch.stack([losses_of(each, scaled).mean() for each in outputs]).mean()
     loss.backward()
     found = tuple(
         Activation(name, _shape(output), output.mean().item(), _deviation(output), (output <= 0).double().mean().item())

@@ -13,7 +13,7 @@ from firstlight.asking import TEST_SHARE, Source, refuse_two_ways, seconds_asked
 from firstlight.data.table import Table
 from firstlight.model.building import build_line
 from firstlight.model.fitting import Epoch, Lesson, born, finish, fit_line, fit_network
-from firstlight.plain.network import Members
+from firstlight.model.predictor import as_one
 from firstlight.plan.plan import Plan, Split, Task
 from firstlight.store.model_file import save_model
 from firstlight.store.run import Rows, Run
@@ -77,13 +77,13 @@ class Untrained:
 
     lesson: Lesson
     rows: Rows
-    network: Members
+    network: nn.ModuleDict
     notes: tuple[str, ...]
 
     @property
     def model(self) -> nn.Module:
-        """The module; `lesson.inputs` is what it takes."""
-        return self.network
+        """The network; `lesson.inputs` is what it takes, or each of its parts where there are several."""
+        return as_one(self.network)
 
     def epochs(self) -> Iterator[Epoch]:
         """Step 3, fit: gradient descent; yields the losses of each epoch, and leaves the network at its best."""

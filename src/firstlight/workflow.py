@@ -28,7 +28,16 @@ from firstlight.model.fitting import Epoch, Lesson, born, finish, fit_line, fit_
 from firstlight.model.predictor import Predictor
 from firstlight.plan.deciding import decide, source_of
 from firstlight.plan.plan import Plan, Split, Task
-from firstlight.plan.splitting import FEWEST_ROWS, Parts, apply_split, choose_split, kin_of
+from firstlight.plan.splitting import (
+    FEWEST_ROWS,
+    Parts,
+    apply_split,
+    choose_split,
+    compared_by_likeness,
+    kin_of,
+    notes_on_kin,
+    seen_rows,
+)
 from firstlight.refusal import Refused, column_named
 from firstlight.report.run_page import run_page
 from firstlight.store.folder import (
@@ -229,7 +238,8 @@ def prepare_rows(opened: Opened, choices: Choices, plan: Plan | None) -> tuple[P
     """Sets the test rows aside before anything looks, decides, learns the encoders, and encodes the training rows."""
     target = plan.target.column if plan else choices.target
     split = plan.split if plan else split_of(opened, choices)
-    for name in (*split.alike, *([split.column] if split.column else [])):
+    compared = (*split.alike, *split.near_texts, *split.near_sequences)
+    for name in (*compared, *([split.column] if split.column else [])):
         column_named(name, opened.rows.columns, shown(opened.table))
     parts = apply_split(opened.rows, target, split, opened.test_rows)
     train_rows = opened.rows[parts.train.numpy()]
@@ -254,10 +264,9 @@ def prepare_rows(opened: Opened, choices: Choices, plan: Plan | None) -> tuple[P
     targets = encode_target(opened.rows[target], plan, encoders)
     training, tested, aside = _with_known_targets(parts, targets, target)
     train, test = opened.rows[training.numpy()], opened.rows[tested.numpy()]
-    kin = kin_of(opened.rows, split)
     if len(train) < 2:
         raise Refused(f"{shown(opened.table)} has {len(train)} training rows with a {target} to learn from: too few.")
-    lesson = prepare(train, plan, encoders, targets[training], kin[training])
+    lesson = prepare(train, plan, encoders, targets[training], parts.kin[training])
     if len(lesson.folds.unique()) < 2:
         by = f"rows of one {split.column}" if split.column else "equal rows"
         raise Refused(f"{shown(opened.table)} has too few training rows that may part: {by} stay together.")
@@ -266,7 +275,7 @@ def prepare_rows(opened: Opened, choices: Choices, plan: Plan | None) -> tuple[P
             name = shown(opened.test_table)
             raise Refused(f"{name} has no row with a {target} that can be scored, so nothing would be tested.")
         aside += seen_before(train, test, plan)
-    notes = (*opened.notes, *aside, *strays_in(train, plan))
+    notes = (*opened.notes, *aside, *notes_on_kin(parts.kin, split), *strays_in(train, plan))
     return Prepared(opened, plan, Rows(train, test, targets[tested]), notes), lesson
 
 
@@ -274,7 +283,9 @@ def split_of(opened: Opened, choices: Choices) -> Split:
     """How the test rows are set aside, as asked for or by default."""
     source = shown(opened.table)
     if opened.test_table:
-        return Split(way="file", share=0, seed=choices.seed)
+        taught = opened.rows[: len(opened.rows) - opened.test_rows]
+        texts, sequences = compared_by_likeness(taught, choices.target)
+        return Split(way="file", share=0, near_texts=texts, near_sequences=sequences, seed=choices.seed)
     for name in (choices.time, choices.group):
         if name is not None:
             column_named(name, opened.rows.columns, source)
@@ -300,11 +311,16 @@ def _with_known_targets(parts: Parts, targets: Tensor, target: str) -> tuple[Ten
 
 
 def seen_before(train: pl.DataFrame, test: pl.DataFrame, plan: Plan) -> list[str]:
-    """A note where rows of a test file stand among the training rows too, but for the target."""
-    seen = test.join(train, on=list(plan.inputs), how="semi", nulls_equal=True)
-    if len(seen) == 0:
+    """A note where rows of a test file stand among the training rows too, but for the target, or nearly do."""
+    equal = len(test.join(train, on=list(plan.inputs), how="semi", nulls_equal=True))
+    near = int(seen_rows(train, test, plan).sum()) - equal
+    if equal + near == 0:
         return []
-    return [f"{len(seen)} of {len(test)} test rows stand in the training rows too: the score flatters a little."]
+    counts = [
+        f"{equal} of {len(test)} test rows stand in the training rows too" if equal else "",
+        f"{near} of {len(test)} test rows are nearly equal to a training row" if near else "",
+    ]
+    return [f"{', and '.join(filter(None, counts))}: the score flatters a little."]
 
 
 def groups_of(rows: pl.DataFrame, split: Split) -> Tensor | None:

@@ -33,7 +33,8 @@ MANIFEST = tomllib.loads((BADINPUT / "MANIFEST.toml").read_text(encoding="utf-8"
 OLD_WORKBOOK = Path(__file__).resolve().parents[1] / "spec" / "test_reading_old.xls"
 TABLE_KINDS = ("csv", "json", "parquet", "xlsx")
 TABLES = [entry for entry in MANIFEST if entry["kind"] in TABLE_KINDS or entry["name"].endswith(".csv")]
-STRANGERS = [entry for entry in MANIFEST if entry not in TABLES and entry["kind"] != "text"]
+SEQUENCES_AND_TEXTS = ("fasta", "fastq", "text")  # tests/refusals/test_sequence_files.py
+STRANGERS = [entry for entry in MANIFEST if entry not in TABLES and entry["kind"] not in SEQUENCES_AND_TEXTS]
 
 # What the list expects of a whole fit, and reading alone cannot know: the cells are left as they stand.
 LEFT_TO_OTHERS = {
@@ -137,8 +138,6 @@ def test_each_odd_table_is_read_noted_or_refused_as_its_list_says(
 def test_what_is_no_table_is_refused_in_one_sentence(
     entry: dict[str, str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    if entry["name"] == "fasta_no_header.fa":
-        pytest.skip("nothing in it tells that its letters are a sequence: it is a table of one column")
     monkeypatch.chdir(BADINPUT)
     with pytest.raises(Refused) as refusal:
         read(entry["name"])

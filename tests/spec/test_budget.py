@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from firstlight.plan import budget
 from firstlight.plan.budget import batch_for, epochs_within, fitting_for, machine_speed, network_for, seconds_of
-from firstlight.plan.plan import Fitting
+from firstlight.plan.plan import Network
 from firstlight.refusal import Refused
 
 
@@ -43,38 +43,39 @@ def test_what_is_no_length_of_time_is_refused(text: str) -> None:
     assert str(caught.value) == f"--time {text!r} is no length of time; write it as 30s, 5m or 1h."
 
 
-def fitting(seconds: float | None, rows: int = 5000, columns: int = 10) -> Fitting:
-    return fitting_for(rows, columns, 20, network_for(rows, columns, 20), seconds, seed=0)
+def network(seconds: float | None, rows: int = 5000, columns: int = 10, words: int = 20) -> Network:
+    return network_for(rows, columns, words, seconds)
 
 
 @pytest.mark.usefixtures("speed")
 @given(rows=st.integers(2, 10**6), columns=st.integers(1, 2000), short=st.floats(0.1, 1000), more=st.floats(1, 10))
 def test_more_time_is_never_fewer_epochs(rows: int, columns: int, short: float, more: float) -> None:
-    first, second = fitting(short, rows, columns), fitting(short * more, rows, columns)
+    first, second = network(short, rows, columns), network(short * more, rows, columns)
     assert 1 <= first.epochs <= second.epochs
     assert first == second.model_copy(update={"epochs": first.epochs}), "time decides the epochs and nothing else"
 
 
 @pytest.mark.usefixtures("speed")
 def test_ten_times_the_time_is_about_ten_times_the_epochs_until_it_is_enough() -> None:
-    network = network_for(50_000, 10, 20)
-    few, many = (epochs_within(seconds, 50_000, 512, 10, 20, network) for seconds in (30, 300))
+    sizes = network(None, rows=50_000)
+    few, many = (epochs_within(seconds, 50_000, 360, sizes) for seconds in (30, 300))
     assert many == pytest.approx(10 * few, abs=10)
-    assert fitting(1e9).epochs == fitting(1e8).epochs, "beyond that there is nothing left to gain"
+    assert network(1e9).epochs == network(1e8).epochs, "beyond that there is nothing left to gain"
 
 
 @pytest.mark.usefixtures("speed")
 def test_without_a_time_even_a_large_table_is_gone_through_a_few_times() -> None:
-    assert fitting(None, rows=10**6, columns=500).epochs == 4
-    assert fitting(None, rows=300).epochs == budget.MOST_EPOCHS
+    assert network(None, rows=10**6, columns=500).epochs == 4
+    assert network(None, rows=300).epochs == budget.MOST_EPOCHS
 
 
 @pytest.mark.usefixtures("speed")
 @given(rows=st.integers(2, 10**7))
 def test_folds_are_never_more_than_half_of_the_rows_nor_than_the_members(rows: int) -> None:
-    sizes = fitting(10, rows)
-    assert 2 <= sizes.folds <= max(2, rows // 2)
-    assert sizes.folds <= network_for(rows, 10, 20).members
+    sizes = network(10, rows)
+    folds = fitting_for(rows, sizes.batch, seed=0).folds
+    assert 2 <= folds <= max(2, rows // 2)
+    assert folds <= sizes.members
 
 
 @given(rows=st.integers(1, 10**7), more=st.integers(0, 10**7))
@@ -83,12 +84,12 @@ def test_larger_tables_have_larger_batches(rows: int, more: int) -> None:
 
 
 def test_many_columns_and_words_make_for_fewer_members_and_bins() -> None:
-    assert network_for(10_000, 10, 20).members == 16
-    assert network_for(10_000, 2000, 20).members == 8
-    assert network_for(10_000, 10, 200_000).members == 8
-    assert network_for(10_000, 4000, 0).bins == 2
-    assert network_for(100, 10, 20).bins == 4
-    assert network_for(100_000, 10, 20).bins == 32
+    assert network(10, 10_000).members == 16
+    assert network(10, 10_000, 2000).members == 8
+    assert network(10, 10_000, 10, 200_000).members == 8
+    assert network(10, 10_000, 4000, 0).bins == 2
+    assert network(10, 100).bins == 4
+    assert network(10, 100_000).bins == 32
 
 
 def test_the_speed_is_measured_once_and_then_read(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,9 +102,9 @@ def test_the_speed_is_measured_once_and_then_read(cache: Path, monkeypatch: pyte
 
 def test_with_the_same_speed_the_same_time_gives_the_same_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "_measured_speed", lambda: 5e10)
-    first = fitting(20)
+    first = network(20)
     monkeypatch.setattr(budget, "_measured_speed", lambda: 1e9)  # busy now; it is not asked again
-    assert fitting(20) == first
+    assert network(20) == first
 
 
 def test_another_number_of_threads_is_another_machine(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis.strategies import floats, integers
+from scipy.optimize import nnls
+from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from firstlight.plain.calibration import conformal_halfwidth, fit_temperature
+from firstlight.plain.calibration import conformal_halfwidth, fit_weights, least_squares_weights
 from firstlight.plain.scores import calibration_error, log_loss
 
 
@@ -22,12 +24,19 @@ def overconfident(rows: int, temperature: float, seed: int) -> tuple[Tensor, Ten
     return temperature * logits, labels
 
 
+def temperature_of(logits: Tensor, labels: Tensor) -> float:
+    """What the logits of a part that stands alone are divided by."""
+    return 1 / fit_weights(logits.softmax(dim=1).unsqueeze(0), labels).item()
+
+
 def smoothed_loss(logits: Tensor, labels: Tensor, temperature: float) -> float:
-    """Platt's loss by its definition: one row in rows + 2 counts as if any class were true."""
+    """Platt's loss by its definition: one row in rows + 2 counts as if any class were true; and the pull towards 1."""
     by_chance = 1 / (len(labels) + 2)
-    logs = (logits / temperature).log_softmax(dim=1)
+    given = logits.softmax(dim=1).clamp_min(1e-12).log()  # a probability of nothing would weigh endlessly
+    logs = (given / temperature).log_softmax(dim=1)
     of_truth = logs[torch.arange(len(labels)), labels].mean()
-    return (-(1 - by_chance) * of_truth - by_chance * logs.mean()).item()
+    pull = math.log(temperature) ** 2 / (2 * len(labels))
+    return (-(1 - by_chance) * of_truth - by_chance * logs.mean()).item() + pull
 
 
 @pytest.mark.parametrize(("rows", "rank"), [(19, 19), (39, 38), (59, 57), (99, 95), (100, 96), (1999, 1900)])
@@ -56,13 +65,13 @@ def test_ranges_hold_the_truth_of_a_new_row_as_often_as_promised(rows: int) -> N
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_a_known_temperature_is_recovered(temperature: float) -> None:
     logits, labels = overconfident(rows=20_000, temperature=temperature, seed=0)
-    assert fit_temperature(logits, labels) == pytest.approx(temperature, rel=0.04)
+    assert temperature_of(logits, labels) == pytest.approx(temperature, rel=0.04)
 
 
 def test_the_fitted_temperature_lowers_the_loss_and_the_calibration_error_on_other_rows() -> None:
     logits, labels = overconfident(rows=4000, temperature=3.0, seed=1)
     others, their_labels = overconfident(rows=4000, temperature=3.0, seed=2)
-    raw, calibrated = others.softmax(dim=1), (others / fit_temperature(logits, labels)).softmax(dim=1)
+    raw, calibrated = others.softmax(dim=1), (others / temperature_of(logits, labels)).softmax(dim=1)
     assert log_loss(calibrated, their_labels) < log_loss(raw, their_labels) - 0.1
     assert calibration_error(calibrated, their_labels, bins=10) < 0.03
     assert calibration_error(raw, their_labels, bins=10) > 0.15
@@ -72,19 +81,52 @@ def test_the_fitted_temperature_lowers_the_loss_and_the_calibration_error_on_oth
 @given(seed=integers(0, 2**31), rows=integers(1, 80), temperature=floats(0.2, 5))
 def test_no_temperature_on_a_fine_grid_is_better(seed: int, rows: int, temperature: float) -> None:
     logits, labels = overconfident(rows, temperature, seed)
-    found = smoothed_loss(logits, labels, fit_temperature(logits, labels))
+    found = smoothed_loss(logits, labels, temperature_of(logits, labels))
     grid = torch.logspace(math.log10(0.05), math.log10(20), 200, dtype=torch.float64).tolist()
     best = min(smoothed_loss(logits, labels, at) for at in grid)
-    assert found <= best * 1.001 + 1e-6  # it looks at steps of 1 %
+    assert found <= best + 1e-6
 
 
 def test_a_model_that_is_right_in_every_row_is_not_called_certain() -> None:
     labels = torch.arange(60) % 3
     logits = torch.eye(3, dtype=torch.float64)[labels] * 2
-    calibrated = (logits / fit_temperature(logits, labels)).softmax(dim=1)
+    calibrated = (logits / temperature_of(logits, labels)).softmax(dim=1)
     assert 0.95 < calibrated.max(dim=1).values.mean().item() < 0.995  # as if one row in 62 were a toss-up
 
 
 def test_the_temperature_is_the_same_each_time() -> None:
     logits, labels = overconfident(rows=300, temperature=2.0, seed=5)
-    assert fit_temperature(logits.float(), labels) == fit_temperature(logits.float(), labels)
+    assert temperature_of(logits.float(), labels) == temperature_of(logits.float(), labels)
+
+
+def test_a_part_that_knows_more_is_believed_more_and_one_that_knows_nothing_hardly_at_all() -> None:
+    logits, labels = overconfident(rows=4000, temperature=1.0, seed=6)
+    noise = torch.randn(4000, 4, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+    good, nothing = fit_weights(torch.stack([logits, noise]).softmax(dim=2), labels).tolist()
+    assert good == pytest.approx(1, abs=0.1)
+    assert nothing < 0.05
+
+
+def test_the_weights_of_parts_that_know_different_things_are_those_of_logistic_regression() -> None:
+    parts = torch.randn(2, 5000, 2, generator=torch.Generator().manual_seed(8), dtype=torch.float64)
+    chances = (parts * torch.tensor([1.5, 0.5]).view(2, 1, 1)).sum(dim=0).softmax(dim=1)
+    labels = torch.multinomial(chances, 1, generator=torch.Generator().manual_seed(9)).squeeze(1)
+    design = (parts[:, :, 1] - parts[:, :, 0]).T.numpy()
+    reference = LogisticRegression(C=1e6, fit_intercept=False).fit(design, labels.numpy()).coef_[0]
+    assert fit_weights(parts.softmax(dim=2), labels).tolist() == pytest.approx(reference.tolist(), rel=0.02)
+
+
+def test_the_weights_of_numbers_are_those_of_least_squares_and_never_below_zero() -> None:
+    chance = torch.Generator().manual_seed(3)
+    truth = torch.randn(500, generator=chance, dtype=torch.float64)
+    noise = torch.randn(3, 500, generator=chance, dtype=torch.float64)
+    guesses = torch.stack([truth + noise[0], truth + 2 * noise[1], -truth + noise[2]])
+    found = least_squares_weights(guesses, truth)
+    expected, _ = nnls(guesses.T.numpy(), truth.numpy())
+    assert found.tolist() == pytest.approx(expected.tolist(), abs=1e-9)
+    assert found[2] == 0
+
+
+def test_where_every_part_points_the_wrong_way_none_is_believed() -> None:
+    truth = torch.linspace(-1, 1, 50, dtype=torch.float64)
+    assert least_squares_weights(torch.stack([-truth, -2 * truth]), truth).tolist() == [0, 0]

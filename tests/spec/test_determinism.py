@@ -42,7 +42,7 @@ def test_the_same_fit_twice_gives_the_same_bytes(seconds: float, penguins: Path,
     second = fit(penguins, Choices("species", seconds=seconds), out=tmp_path / "second")
     assert bytes_of(first.folder) == bytes_of(second.folder)
     if seconds > 0.1:
-        assert first.predictor.plan.fitting.epochs > 1, "the time asked for was turned into steps"
+        assert first.predictor.plan.epochs["columns"] > 1, "the time asked for was turned into steps"
 
 
 def test_two_processes_give_the_same_bytes_whatever_their_surroundings(penguins: Path, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_plan_given_back_gives_the_same_bytes(penguins: Path, fit: Fit, tmp_pa
 def test_the_log_tells_every_epoch(penguins: Path, fit: Fit) -> None:
     run = fit(penguins, Choices("species", seconds=0.3))
     lines = [json.loads(line) for line in bytes_of(run.folder)["log.jsonl"].splitlines()]
-    assert [line["epoch"] for line in lines[:-1]] == list(range(1, run.predictor.plan.fitting.epochs + 1))
+    assert [line["epoch"] for line in lines[:-1]] == list(range(1, run.predictor.plan.epochs["columns"] + 1))
     assert lines[-1] == {"kept": run.predictor.kept}
 
 

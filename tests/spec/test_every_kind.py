@@ -80,16 +80,18 @@ def encoded(name: str, rows: pl.DataFrame, learned_from: pl.DataFrame | None = N
     return kind.encode(rows, columns, kind.learn(rows_of(name) if learned_from is None else learned_from, columns))
 
 
-def features(name: str, taught: pl.DataFrame, rows: pl.DataFrame) -> tuple[Tensor, Tensor]:
+def features(name: str, taught: pl.DataFrame, rows: pl.DataFrame) -> list[Tensor]:
     """What the network and the line are given for the rows, by modules that the taught rows made."""
     kind, columns = kind_and_settings(name)
     learned = kind.learn(taught, columns)
     values = kind.encode(taught, columns, learned)
     asked = kind.encode(rows, columns, learned)
-    network, line = kind.network_features(values, learned, 4), kind.line_features(values, learned)
-    assert (type(network), type(line)) == kind.modules, "a model file could not be loaded"
-    given = network(asked), line(asked)
-    assert [part.shape for part in given] == [(len(rows), network.width), (len(rows), line.width)]
+    modules = [kind.line_features(values, learned)]
+    if kind.network_features:
+        modules.insert(0, kind.network_features(values, learned, 4))
+    assert tuple(map(type, modules)) == tuple(filter(None, kind.modules)), "a model file could not be loaded"
+    given = [module(asked) for module in modules]
+    assert [each.shape for each in given] == [(len(rows), module.width) for module in modules]
     return given
 
 

@@ -33,7 +33,7 @@ LEARNS = learning(torch.arange(50) % 2, 2)
 def epochs_of(model: Slope, *, epochs: int = 30, batch: int = 8, rate: float = 0.2) -> Iterator[Epoch]:
     torch.manual_seed(0)
     told = fit_members(model, X, Y, LEARNS, member_squared_errors, epochs=epochs, batch=batch, rate=rate, decay=0.0)
-    return (Epoch(*each) for each in told)
+    return (Epoch("slope", *each) for each in told)
 
 
 def test_the_loss_falls_to_nothing_where_the_model_can_be_right() -> None:
@@ -88,12 +88,14 @@ def test_each_row_is_seen_once_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None
     assert not torch.equal(first, second), "in the same order twice"
 
 
-def scripted(model: Slope, losses: list[float], end: type[BaseException] | None = None) -> Iterator[Epoch]:
+def scripted(
+    model: Slope, losses: list[float], end: type[BaseException] | None = None
+) -> Iterator[tuple[int, float, float]]:
     """An epoch for each loss, after which the model's weights are the epoch's number; then perhaps an interruption."""
     for number, loss in enumerate(losses, start=1):
         with torch.no_grad():
             model.weight.fill_(number)
-        yield Epoch(number, 0.0, loss)
+        yield number, 0.0, loss
     with torch.no_grad():
         model.weight.fill_(99)
     if end:

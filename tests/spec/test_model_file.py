@@ -138,11 +138,11 @@ def test_the_tool_of_these_tests_changes_nothing_by_itself(run: Run, tmp_path: P
 @pytest.mark.parametrize(
     ("kept", "name"),
     [
-        ("classes", "network.output.weight"),
-        ("classes", "network.output.bias"),
-        ("classes", "network.hidden.0.weight"),
-        ("classes", "network.hidden.1.bias"),
-        ("classes", "network.features.numbers.centre"),
+        ("classes", "network.columns.output.weight"),
+        ("classes", "network.columns.output.bias"),
+        ("classes", "network.columns.hidden.0.weight"),
+        ("classes", "network.columns.hidden.1.bias"),
+        ("classes", "network.columns.features.numbers.centre"),
         ("numbers", "line.sums.weight"),
         ("numbers", "line.sums.bias"),
         ("numbers", "line.features.numbers.deviation"),
@@ -182,21 +182,21 @@ def test_a_file_without_examples_proves_nothing_and_is_refused(run: Run, tmp_pat
 @pytest.mark.parametrize(
     "change",
     [
-        lambda held: held.pop("network.output.weight"),
+        lambda held: held.pop("network.columns.output.weight"),
         lambda held: held.pop("line.sums.bias"),
         lambda held: held.pop("constant"),
-        lambda held: held.pop("network.features.numbers.centre"),
-        lambda held: held.update({"network.extra": torch.ones(1)}),
-        lambda held: held.update({"network.features.numbers.code": torch.ones(1)}),
-        lambda held: held.update({"network.output.weight": held["network.output.weight"][:, :1]}),
-        lambda held: held.update({"network.hidden.0.weight": held["network.hidden.0.weight"].double()}),
+        lambda held: held.pop("network.columns.features.numbers.centre"),
+        lambda held: held.update({"network.columns.extra": torch.ones(1)}),
+        lambda held: held.update({"network.columns.features.numbers.code": torch.ones(1)}),
+        lambda held: held.update({"network.columns.output.weight": held["network.columns.output.weight"][:, :1]}),
+        lambda held: held.update({"network.columns.hidden.0.weight": held["network.columns.hidden.0.weight"].double()}),
         lambda held: held.update({"line.features.numbers.mean": held["line.features.numbers.mean"][:1]}),
-        lambda held: held.update({"network.features.categories.sizes": torch.tensor([10**12])}),
-        lambda held: held.update({"network.features.categories.sizes": torch.tensor([-3])}),
-        lambda held: held.update({"network.features.categories.sizes": torch.tensor([0.5])}),
-        lambda held: held["network.features.numbers.column"].fill_(99),
-        lambda held: held["network.features.numbers.column"].fill_(-1),
-        lambda held: held["network.features.numbers.gappy"].fill_(99),
+        lambda held: held.update({"network.columns.features.categories.sizes": torch.tensor([10**12])}),
+        lambda held: held.update({"network.columns.features.categories.sizes": torch.tensor([-3])}),
+        lambda held: held.update({"network.columns.features.categories.sizes": torch.tensor([0.5])}),
+        lambda held: held["network.columns.features.numbers.column"].fill_(99),
+        lambda held: held["network.columns.features.numbers.column"].fill_(-1),
+        lambda held: held["network.columns.features.numbers.gappy"].fill_(99),
         lambda held: held.update({"constant": torch.ones(7, dtype=torch.float64)}),
     ],
 )
@@ -208,8 +208,8 @@ def test_tensors_that_are_not_those_of_the_plan_are_refused(
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_weights_that_are_no_numbers_are_refused_by_name(bad: float, run: Run, tmp_path: Path) -> None:
-    content = changed(run, lambda held: held["network.output.bias"].fill_(bad), nothing)
-    assert "tensor 'network.output.bias' holds numbers that are not finite" in refusal(content, tmp_path)
+    content = changed(run, lambda held: held["network.columns.output.bias"].fill_(bad), nothing)
+    assert "tensor 'network.columns.output.bias' holds numbers that are not finite" in refusal(content, tmp_path)
 
 
 def edit(old: str, new: str) -> Callable[[dict[str, Any]], None]:
@@ -267,8 +267,8 @@ def put(part: str, name: str, value: object) -> Callable[[dict[str, Any]], None]
         put("state", "learned", {"categories": {"other": ["x"]}, "booleans": {}, "numbers": {}, "dates": {}}),
         put("state", "halfwidths", {}),
         put("state", "mean", "high"),
-        put("state", "temperature", 0.0),
-        put("state", "temperature", -1.0),
+        put("state", "weights", [-1.0]),
+        put("state", "weights", [1.0, 1.0]),
         put("examples", "rows", {}),
         put("examples", "rows", {"size": [{"a": 1}]}),
         put("evaluation", "task", "poetry"),

@@ -170,4 +170,5 @@ def test_a_fit_with_every_size_of_table_holds_each_fold_out_by_some_member() -> 
     for rows in (10, 16, 100):
         table = pl.DataFrame([cells("a", "b"), LABELS])
         plan = decided(table.sample(rows, with_replacement=True, seed=0))
+        assert plan.network is not None
         assert 2 <= plan.fitting.folds <= plan.network.members

@@ -35,8 +35,9 @@ PLAN = Plan(
         Column(name="day", kind="date", settings=DateSettings(forms=("%Y-%m-%d", "%d.%m.%Y"))),
         Column(name="id", kind=LEFT_OUT, settings=None),
     ),
-    network=Network(members=16, width=128, layers=2, bins=4),
-    fitting=Fitting(folds=8, epochs=54, batch=32, rate=0.002, decay=0.03, seed=0, threads=1),
+    network=Network(members=16, width=128, layers=2, bins=4, epochs=54, batch=32, rate=0.002, decay=0.03),
+    parts={},
+    fitting=Fitting(folds=8, seed=0, threads=1),
     reasons={"target.task": "3 different words", "columns.id": "an identifier", "split.way": "chosen by chance"},
     beware=(Suspicion(column="alive", why="alone tells species: would you know it?"),),
 )
@@ -117,7 +118,7 @@ def edited(old: str, new: str) -> str:
 REFUSED = {
     "no TOML": (edited("[source]", "[source"), "plan.toml is not TOML: "),
     "an unknown part": (edited("[network]", "[netwrok]"), "has an unknown part 'netwrok'; did you mean 'network'?"),
-    "an unknown key": (edited("epochs =", "epoch ="), "unknown key of [fitting] 'epoch'; did you mean 'epochs'?"),
+    "an unknown key": (edited("epochs =", "epoch ="), "unknown key of [network] 'epoch'; did you mean 'epochs'?"),
     "an unknown kind": (
         edited('kind = "category"', 'kind = "categroy"'),
         "has an unknown kind of column 'island' 'categroy'; did you mean 'category'?",
@@ -133,7 +134,7 @@ REFUSED = {
     "an unknown reader": (
         edited('read = "numbers_with_decimal_comma"', 'read = "os.system"'), "plan.toml, column 'size': read is wrong",
     ),
-    "a word for a number": (edited("epochs = 54", 'epochs = "many"'), "plan.toml, [fitting]: epochs is wrong: input"),
+    "a word for a number": (edited("epochs = 54", 'epochs = "many"'), "plan.toml, [network]: epochs is wrong: input"),
     "a number out of range": (edited("share = 0.2", "share = 1.5"), "plan.toml, [split]: share is wrong: input should"),
     "endless sizes": (edited("width = 128", "width = 99999999"), "plan.toml, [network]: width is wrong: input should"),
     "an unknown task": (edited('"classification"', '"clasification"'), "plan.toml, [target]: task is wrong: input"),

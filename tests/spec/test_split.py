@@ -237,4 +237,4 @@ def test_a_column_that_puts_all_rows_on_one_side_is_refused() -> None:
 
 def test_parts_that_do_not_hold_each_row_once_are_a_bug() -> None:
     with pytest.raises(ValueError, match="do not hold each row once"):
-        Parts(torch.tensor([0, 1]), torch.tensor([1]))
+        Parts(torch.tensor([0, 1]), torch.tensor([1]), torch.arange(2))

@@ -258,8 +258,8 @@ def test_a_fit_that_was_interrupted_has_a_script_that_ends_there_too(
     assert isinstance(events.throw(KeyboardInterrupt()), Interrupted)
     *_, last = events
     assert isinstance(last, Finished)
-    fitting = last.run.predictor.plan.fitting
-    assert len(last.run.history) == fitting.interrupted_after == 3 < fitting.epochs
+    plan = last.run.predictor.plan
+    assert len(last.run.history) == plan.fitting.interrupted_after == 3 < plan.epochs["columns"]
     said, fault = bare(script_of(last.run))
     assert fault == ""
     assert said.endswith(SAID)

@@ -61,7 +61,7 @@ def test_every_step_can_be_taken_alone(penguins: Path, tmp_path: Path) -> None:
     untrained = fl.build(plan, parts)
     born = [parameter.detach().clone() for parameter in untrained.model.parameters()]
     epochs = list(untrained.epochs())
-    assert [epoch.number for epoch in epochs] == list(range(1, plan.fitting.epochs + 1))
+    assert [epoch.number for epoch in epochs] == list(range(1, plan.epochs["columns"] + 1))
     assert not all(map(torch.equal, born, untrained.model.parameters()))
     run = untrained.finish()
     assert run.evaluation is not None
@@ -82,7 +82,8 @@ def test_the_steps_taken_alone_come_to_the_same_as_all_together(penguins: Path, 
 
 def test_a_plan_can_be_given_back(penguins: Path, tmp_path: Path) -> None:
     plan = fl.plan(fl.split(fl.read(penguins), "species"), time=0.01)
-    shorter = plan.model_copy(update={"fitting": plan.fitting.model_copy(update={"epochs": 1})})
+    assert plan.network is not None
+    shorter = plan.model_copy(update={"network": plan.network.model_copy(update={"epochs": 1})})
     run = fl.fit(None, plan=shorter, out=tmp_path / "run")
     assert len(run.history) == 1
     again = fl.fit(None, plan=tmp_path / "run" / "plan.toml", out=tmp_path / "again")

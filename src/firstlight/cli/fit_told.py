@@ -16,7 +16,7 @@ from firstlight.evaluate.wording import headline, listed, named, percent, thousa
 from firstlight.kinds.category import CATEGORY
 from firstlight.model.fitting import Epoch
 from firstlight.model.predictor import LINE, NETWORK
-from firstlight.plan.plan import LEFT_OUT, Network
+from firstlight.plan.plan import LEFT_OUT, Plan
 from firstlight.store.folder import PLAN, REPORT, SCRIPT
 from firstlight.store.model_file import FILE_NAME
 from firstlight.store.run import Run
@@ -35,10 +35,8 @@ class Teller:
     def __init__(self, paper: Paper) -> None:
         self.paper = paper
         self.live: Live | None = None
-        self.epochs = 0  # in the plan
-        self.sizes: Network | None = None
-        self.last: Epoch | None = None
-        self.lowest = float("inf")
+        self.plan: Plan | None = None
+        self.history: list[Epoch] = []
         self.interrupted = False
         self.started = 0.0
 
@@ -68,8 +66,7 @@ class Teller:
 
     def _prepared(self, prepared: Prepared) -> None:
         paper, plan, table = self.paper, prepared.plan, prepared.opened.table
-        self.epochs = plan.fitting.epochs
-        self.sizes = plan.network
+        self.plan = plan
         size = f"{counted(table.frame.height, 'row')}, {counted(table.frame.width, 'column')}, {table.reading.summary}"
         paper.say(f"{source_named(table.reading.location)}: {size}", step="1 Prepare")
         target = plan.target.column
@@ -88,27 +85,28 @@ class Teller:
             paper.say(f"Note: {len(prepared.notes) - MOST_NOTES} notes more, in the report.")
 
     def _built(self, built: Built) -> None:
-        if self.sizes is None:
-            raise ValueError("a network is built after its plan")
-        layers = f"{counted(self.sizes.layers, 'layer')} of {self.sizes.width}"
-        network = f"{self.sizes.members} members, {layers}, {whole(built.network)} parameters"
+        network = f"{network_told(self._plan)}, {whole(built.network)} parameters"
         self.paper.say(f"Line: {whole(built.line)} parameters.  Network: {network}", step="2 Build")
         self.started = time.monotonic()
         if self.paper.console.is_terminal and not self.paper.console.is_dumb_terminal:
             self.live = Live(console=self.paper.console, auto_refresh=False, transient=True)
             self.live.start()
-            self._draw(0, None)
+            self._draw()
+
+    @property
+    def _plan(self) -> Plan:
+        if self.plan is None:
+            raise ValueError("whatever is told follows the plan")
+        return self.plan
 
     def _epoch(self, epoch: Epoch) -> None:
-        self.last = epoch
-        self.lowest = min(self.lowest, epoch.held_out_loss)
-        if self.live:
-            self._draw(epoch.number, epoch)
+        self.history.append(epoch)
+        self._draw()
 
-    def _draw(self, number: int, epoch: Epoch | None) -> None:
+    def _draw(self) -> None:
         if self.live is None:
             return
-        line = self._bar(number, epoch)
+        line = self._bar()
         hint = f"   ({HINT})"
         if len(line) + len(hint) < self.paper.console.width:
             line.append(hint, "dim")
@@ -116,15 +114,19 @@ class Teller:
             line.append(f"\n{'':<{self.paper.gutter}}({HINT})", "dim")
         self.live.update(line, refresh=True)
 
-    def _bar(self, number: int, epoch: Epoch | None) -> Text:
+    def _bar(self) -> Text:
         stroke = "-" if self.paper.ascii_only else "━"
-        done = BAR * number // self.epochs
+        epochs = self._plan.epochs
+        last = self.history[-1] if self.history else None
+        name = "network" if len(epochs) == 1 or last is None else last.part
+        number, all_of_them = len(self.history), sum(epochs.values())
+        done = BAR * number // all_of_them
         line = Text(f"{'3 Fit':<{self.paper.gutter}}", "bold")
-        line.append("network ", "not bold").append(stroke * done, "cyan not bold")
+        line.append(f"{name} ", "not bold").append(stroke * done, "cyan not bold")
         line.append((" " if self.paper.ascii_only else stroke) * (BAR - done), "dim not bold")
         seconds = time.monotonic() - self.started
-        loss = f"  loss {thousandths(epoch.held_out_loss)}" if epoch else ""
-        return line.append(f" {number}/{self.epochs} epochs{loss}  {seconds:.0f} s", "not bold")
+        loss = f"  loss {thousandths(last.held_out_loss)}" if last else ""
+        return line.append(f" {number}/{all_of_them} epochs{loss}  {seconds:.0f} s", "not bold")
 
     def _end_of_bar(self) -> None:
         if self.live:
@@ -133,10 +135,16 @@ class Teller:
 
     def _fitted(self) -> None:
         self._end_of_bar()
-        number = self.last.number if self.last else 0
-        loss = f"loss {thousandths(self.lowest)} on rows held out" if self.last else "no epoch was finished"
+        epochs = self._plan.epochs
+        lowest = {name: [each.held_out_loss for each in self.history if each.part == name] for name in epochs}
         seconds = time.monotonic() - self.started
-        self.paper.say(f"network: {number} of {self.epochs} epochs, {loss}, {seconds:.0f} s", step="3 Fit")
+        for place, (name, losses) in enumerate(lowest.items()):
+            told = "network" if len(epochs) == 1 else name
+            loss = f"loss {thousandths(min(losses))} on rows held out" if losses else "no epoch was finished"
+            taken = f", {seconds:.0f} s" if place == len(epochs) - 1 else ""
+            self.paper.say(
+                f"{told}: {len(losses)} of {epochs[name]} epochs, {loss}{taken}", step="3 Fit" if place == 0 else ""
+            )
         if self.interrupted:
             self.paper.say("Stopped by Ctrl-C: the best so far is kept; once more ends it all.")
 
@@ -167,6 +175,15 @@ class Teller:
         )
         self.paper.blank()
         verdict_lines(self.paper, run.verdict)
+
+
+def network_told(plan: Plan) -> str:
+    """Of what the network consists."""
+    parts = [f"{part.name} over {part.told}" for _, part in plan.sequence_parts]
+    if plan.network:
+        layers = f"{counted(plan.network.layers, 'layer')} of {plan.network.width}"
+        parts.insert(0, f"{plan.network.members} members, {layers}")
+    return " + ".join(parts)
 
 
 def column_lines(seen: Sequence[ColumnSeen]) -> list[tuple[str, str, str]]:

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable
 from typing import IO
 
-from firstlight.data.places import Source
+from firstlight.data.places import STANDARD_INPUT, Source
 from firstlight.data.signatures import ZIP
 from firstlight.data.wording import listed
 from firstlight.refusal import Refused
@@ -46,11 +46,16 @@ _DOCUMENT_PARTS = ("[Content_Types].xml", "mimetype", "xl/workbook.bin", "xl/wor
 def unpack(source: Source) -> tuple[Source, list[str]]:
     """The source with all packing taken off, and notes on what was odd about it.
 
-    Raises Refused where the packed file is cut off or damaged, unpacks to too much, is protected by a password, or
-    is a zip of several files.
+    Raises Refused where the file is empty, or the packed file is cut off or damaged, unpacks to too much, is protected
+    by a password, or is a zip of several files.
     """
+    if not source.head(1):
+        what = "standard input" if source.location == STANDARD_INPUT else source.location
+        raise Refused(f"{what} is empty.")
+    if not _packing(source):
+        return source, []
     notes: list[str] = []
-    size = len(source.content()) if _packing(source) else 0
+    size = len(source.content())
     while how := _packing(source):
         if len(source.packed) == MOST_LAYERS:
             raise Refused(f"{source.location} is packed more than {MOST_LAYERS} times over; unpack it first.")
@@ -58,7 +63,7 @@ def unpack(source: Source) -> tuple[Source, list[str]]:
         source = source.unpacked(_unpacked(source, how, limit), how)
     if len(source.packed) > 1:
         notes.append(f"the file is packed {len(source.packed)} times over ({', '.join(source.packed)})")
-    if source.packed and source.held is not None and len(source.held) > NOTABLE_RATIO * size:
+    if source.held is not None and len(source.held) > NOTABLE_RATIO * size:
         notes.append(f"the file unpacks to {whole(round(len(source.held) / size))} times its size")
     return source, notes
 

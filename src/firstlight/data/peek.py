@@ -16,6 +16,8 @@ PLAIN_NAME = re.compile(r"[A-Za-z_][\w .()/%-]*(?<! )")
 
 def header_of(path: Path) -> tuple[str, ...] | None:
     """The columns' names where the file begins as the plainest of csv files do; None where there is any doubt."""
+    if path.suffix.lower() == ".txt":  # it may hold a text a line, with commas
+        return None
     try:
         with path.open("rb") as stream:
             text = stream.read(PEEK).decode("utf-8-sig")

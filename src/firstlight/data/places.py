@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+from firstlight.data.folders import PACKED_SUFFIXES, contents_of
 from firstlight.refusal import Refused, nearest
 
 STANDARD_INPUT = "-"
 PATTERN_LETTERS = frozenset("*?[")
-PACKED_SUFFIXES = (".gz", ".zst", ".bz2", ".xz", ".zip")
 # A folder may hold a million files; the nearest name is looked for among this many.
 NAMES_LOOKED_AT = 2000
 
@@ -30,6 +30,7 @@ class Source:
     path:     the file, or None where there is none that a reader could open.
     held:     the bytes where they are not simply those of the file: from a pipe, or unpacked.
     packed:   how the bytes were packed in the file, outermost first: ("gzip",).
+    inner:    the path inside the folder that was given, with "/"; empty where the file itself was.
     """
 
     location: str
@@ -37,6 +38,7 @@ class Source:
     path: str | None
     held: bytes | None = None
     packed: tuple[str, ...] = ()
+    inner: str = ""
 
     def head(self, size: int) -> bytes:
         """The first bytes, to tell the format by."""
@@ -68,10 +70,10 @@ def unreadable(location: str, error: OSError) -> Refused:
 
 
 def sources_at(location: str) -> list[Source]:
-    """The files that a path or a pattern names, sorted by name; "-" is standard input.
+    """The files that a path, a pattern or a folder names, sorted by name; "-" is standard input.
 
-    Raises Refused for a missing file (naming the nearest), a folder, a device, a pattern that matches nothing, and
-    an address on a network.
+    Raises Refused for a missing file (naming the nearest), a folder of other files than sequences and texts, a device,
+    a pattern that matches nothing, and an address on a network.
     """
     if location == STANDARD_INPUT:
         return [Source(location, "input", None, held=sys.stdin.buffer.read())]
@@ -83,9 +85,16 @@ def sources_at(location: str) -> list[Source]:
     try:
         if not path.exists() and PATTERN_LETTERS & set(location):
             return [_source(part) for part in _matches(location)]
+        if is_folder(location) and (contents := contents_of(location)) is not None:
+            return [replace(_source(str(path / inner)), inner=inner) for inner in contents.files]
         return [_source(location)]
     except OSError as error:
         raise unreadable(location, error) from error
+
+
+def is_folder(location: str) -> bool:
+    """Whether a folder is named."""
+    return bool(location) and "\0" not in location and Path(location).is_dir()
 
 
 def file_at(location: str) -> str:

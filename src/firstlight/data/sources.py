@@ -1,17 +1,19 @@
-"""Step 1, prepare and load: any source to a `Table`. The format is told by the content, never by the name.
+"""Step 1, prepare and load: any source to a `Table`. The format is told by the content; the name decides only where
+the content leaves it open, as between a text a line and a table of one column.
 
-In: a path, a pattern of paths, "-" for standard input, an address of a SQLite table, or a frame. Out: the table, how
-it was read, and what was odd about it. What cannot be read is refused in one sentence.
+In: a path, a pattern of paths, a folder of texts or sequences, "-" for standard input, an address of a SQLite table,
+or a frame. Out: the table, how it was read, and what was odd about it. What cannot be read is refused in one sentence.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from firstlight.data.places import STANDARD_INPUT, Source, short_name, sources_at
+from firstlight.data.folders import contents_of
+from firstlight.data.places import Source, is_folder, short_name, sources_at
 from firstlight.data.signatures import (
     ARROW_FILE,
     ARROW_STREAM,
@@ -57,13 +59,22 @@ STRANGERS = (
 _HEAD = 512
 
 
-def read(source: str | Path | FrameLike | Table, *, sheet: str | None = None) -> Table:
+def read(
+    source: str | Path | FrameLike | Table,
+    *,
+    sheet: str | None = None,
+    label: str | None = None,
+    labels: str | Path | None = None,
+) -> Table:
     """The table in a source.
 
     source: a path, a pattern ("sales-*.csv": files with the same columns, one below the other in the order of their
-            names), "-" for standard input, "sqlite:///file.db?table=name" or "...?query=SELECT ...", or a frame of
-            polars, pandas or any library that hands over Arrow columns; a table that is read already stays as it is.
+            names), a folder of text files or of sequences (folders in it are the classes), "-" for standard input,
+            "sqlite:///file.db?table=name" or "...?query=SELECT ...", or a frame of polars, pandas or any library that
+            hands over Arrow columns; a table that is read already stays as it is.
     sheet:  the sheet of a workbook; else the first that holds a table.
+    label:  for FASTA and FASTQ: a regular expression whose one group is the label in each header; else found out.
+    labels: for FASTA and FASTQ: a table with a column id and the labels.
 
     Raises Refused, with one sentence, where there is no table to be had.
     """
@@ -73,36 +84,91 @@ def read(source: str | Path | FrameLike | Table, *, sheet: str | None = None) ->
         from firstlight.data.frames import read_frame
 
         return read_frame(source)
-    location = str(source)
+    return _read_place(str(source), _Asked(sheet, label, labels))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What was asked for beside the place: see `read`."""
+
+    sheet: str | None
+    label: str | None
+    labels: str | Path | None
+
+    def refuse_sheet(self, location: str) -> None:
+        """An option that has nothing to act on is refused, lest someone believe that it did."""
+        if self.sheet is not None:
+            raise Refused(f"{location} is no workbook, so it has no sheet {self.sheet!r}; leave --sheet away.")
+
+    def refuse_labels(self, location: str) -> None:
+        """The same for labels: other tables have theirs in a column."""
+        if self.label is not None or self.labels is not None:
+            raise Refused(
+                f"{location} holds no sequences (FASTA or FASTQ), which labels are looked up for; name --target."
+            )
+
+
+def _read_place(location: str, asked: _Asked) -> Table:
     if location.startswith("sqlite:"):
+        asked.refuse_labels(location)
         from firstlight.data.database import read_address
 
         return read_address(location)
     # A wrong path is answered here, before polars is loaded: that is why the imports stand below.
     found = sources_at(location)
-    tables = [_read_one(part, sheet) for part in found]
+    if asked.labels is not None:
+        sources_at(str(asked.labels))
+    if is_folder(location):
+        return _read_folder(location, found, asked)
+    from firstlight.data.packing import unpack
+
+    first, notes = unpack(found[0])
+    if _is_of_sequences(first):
+        return _read_sequences(location, [first, *found[1:]], asked, notes)
+    asked.refuse_labels(location)
+    tables = [_read_unpacked(first, notes, asked), *(_read_unpacked(*unpack(part), asked) for part in found[1:])]
     return tables[0] if len(tables) == 1 and found[0].location == location else _joined(location, tables)
 
 
-def _read_one(source: Source, sheet: str | None) -> Table:
-    from firstlight.data.packing import unpack
+def _read_folder(location: str, found: Sequence[Source], asked: _Asked) -> Table:
+    contents = contents_of(location)
+    if contents is None:
+        raise Refused(f"{location} has changed while it was read; try again.")
+    if contents.holds == "sequences":
+        return _read_sequences(location, found, asked, contents.notes)
+    asked.refuse_sheet(location)
+    asked.refuse_labels(location)
+    from firstlight.data.text_folder import read_text_folder
 
-    if not source.head(1):
-        what = "standard input" if source.location == STANDARD_INPUT else source.location
-        raise Refused(f"{what} is empty.")
-    source, notes = unpack(source)
-    table = _read_format(source, sheet)
+    return read_text_folder(location, found, contents.notes)
+
+
+def _read_sequences(location: str, found: Sequence[Source], asked: _Asked, notes: Sequence[str]) -> Table:
+    asked.refuse_sheet(location)
+    from firstlight.data.sequences import read_sequences
+
+    labels = None if asked.labels is None else read(asked.labels)
+    return read_sequences(location, found, asked.label, labels, notes)
+
+
+def _is_of_sequences(source: Source) -> bool:
+    from firstlight.data.sequences import format_in
+
+    return format_in(source) is not None
+
+
+def _read_unpacked(source: Source, notes: list[str], asked: _Asked) -> Table:
+    table = _read_format(source, asked)
     return replace(table, notes=(*notes, *_name_notes(source, table), *table.notes))
 
 
-def _read_format(source: Source, sheet: str | None) -> Table:
+def _read_format(source: Source, asked: _Asked) -> Table:
     head = source.head(_HEAD)
     if is_workbook(head):
         from firstlight.data.workbook import read_workbook
 
-        return read_workbook(source, sheet)
-    if sheet is not None:
-        raise Refused(f"{source.location} is no workbook, so it has no sheet {sheet!r}; leave --sheet away.")
+        return read_workbook(source, asked.sheet)
+    asked.refuse_sheet(source.location)
     if head.startswith((PARQUET, ARROW_FILE, ARROW_STREAM)):
         from firstlight.data.binary import read_columns
 
@@ -114,8 +180,8 @@ def _read_format(source: Source, sheet: str | None) -> Table:
     for offset, magic, what in STRANGERS:
         if head.startswith(magic, offset):
             raise Refused(f"{source.location} is no table but {what}.")
-    if re.match(rb">[^\n]*\n[A-Za-z*.\r\n-]*(\n|>|$)", head) or re.match(rb"@[^\n]*\n[A-Za-z.\r]+\n\+?", head):
-        raise Refused(f"{source.location} is no table but a file of sequences (FASTA or FASTQ).")
+    if _is_of_sequences(source):
+        raise Refused(f"{source.location} holds sequences, other than the files read with it.")
     if head.lstrip()[:5].lower() in (b"<html", b"<!doc"):
         raise Refused(f"{source.location} is a web page; save its table as csv.")
     if head.lstrip().startswith(b"<?xml"):
@@ -124,6 +190,10 @@ def _read_format(source: Source, sheet: str | None) -> Table:
         from firstlight.data.json_rows import read_json
 
         return read_json(source)
+    from firstlight.data.text_lines import read_lines
+
+    if (lines := read_lines(source)) is not None:
+        return lines
     from firstlight.data.delimited import read_delimited
 
     return read_delimited(source)

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:  # so that a wrong path is answered before polars is loaded
     import polars as pl
 
-Reader: TypeAlias = Literal["csv", "excel", "parquet", "arrow", "json_lines", "sqlite", "memory"]
+Reader: TypeAlias = Literal[
+    "csv", "excel", "parquet", "arrow", "json_lines", "sqlite", "memory",
+    "fasta", "fastq", "text_lines", "text_files", "text_classes",
+]  # fmt: skip
 Options: TypeAlias = Mapping[str, str | int | bool | list[str]]
 
 

@@ -7,15 +7,23 @@ import os
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from firstlight.eject.definitions import Definition, import_lines, names_in, needed_by
+from firstlight.eject.modelling import (
+    answers_of_line,
+    answers_of_network,
+    build_line,
+    build_network,
+    fit_line,
+    fit_network,
+    mapping,
+)
 from firstlight.evaluate.evaluation import Evaluation
-from firstlight.kinds.kind import SCRIPT_WIDTH, in_brackets
-from firstlight.model.building import outputs_for
-from firstlight.model.fitting import dealt_by_class
+from firstlight.kinds.kind import SCRIPT_WIDTH, Kind, in_brackets
 from firstlight.model.predictor import NETWORK, Predictor
 from firstlight.plain.proof import digest
-from firstlight.plan.plan import Plan, Source
+from firstlight.plan.plan import Plan, Source, Split
 
 
 def script_of(predictor: Predictor, evaluation: Evaluation | None, folder: Path) -> str:
@@ -53,7 +61,7 @@ def _head(predictor: Predictor, evaluation: Evaluation | None) -> str:
         + "\n\n"
         + textwrap.fill(
             f"It fits {what}, {tested}saves it, and proves that it is the very model that firstlight fitted when it "
-            "wrote this script: to the last bit, on a like machine with the same torch, numpy and polars.",
+            "wrote this script: to the last bit, on a like machine and libraries.",
             SCRIPT_WIDTH,
         )
         + "\n"
@@ -72,13 +80,25 @@ def _needs_kin(predictor: Predictor) -> bool:
 
 def _constants(plan: Plan, *, with_kin: bool) -> list[str]:
     lines = [f"TARGET = {plan.target.column!r}"]
-    if plan.split.alike and with_kin:
-        lines.append(
-            in_brackets("ALIKE = [", list(map(repr, plan.split.alike)), "]", "rows equal in all of these stay together")
-        )
+    if with_kin and plan.split.way != "group":
+        lines += _compared(plan.split)
     for kind in plan.kinds:
         lines += kind.snippets.constants(plan.of_kind(kind)).splitlines()
     return lines
+
+
+def _compared(split: Split) -> list[str]:
+    """The columns in which rows are compared, so that like ones stay together."""
+    compared = {
+        "ALIKE": (split.alike, "rows equal in all of these stay together"),
+        "ALIKE_TEXTS": (split.near_texts, "rows with nearly the same text stay together"),
+        "ALIKE_SEQUENCES": (split.near_sequences, "and with nearly the same sequence, or its reverse complement"),
+    }
+    return [
+        in_brackets(f"{name} = [", list(map(repr, columns)), "]", why)
+        for name, (columns, why) in compared.items()
+        if columns
+    ]
 
 
 def _body(predictor: Predictor, evaluation: Evaluation | None, folder: Path) -> list[str]:
@@ -91,20 +111,20 @@ def _body(predictor: Predictor, evaluation: Evaluation | None, folder: Path) -> 
         "# 1 Prepare: read the table, set the test rows aside, turn cells into numbers",
         *_reading(plan, folder),
         *_splitting(plan, with_kin=_needs_kin(predictor)),
-        *(kind.snippets.learn for kind in plan.kinds if kind.snippets.learn),
+        *(kind.snippets.learn for kind in _read_as_blocks(predictor) if kind.snippets.learn),
         *_targets(plan),
-        *_mapping("encoded = ", [f'"{kind.block}": {kind.snippets.encode}' for kind in plan.kinds], ""),
+        *mapping("encoded = ", _encoded(predictor), ""),
         "inputs = rows_of(encoded, train)",
         "",
-        *(_build_network(plan, predictor) if kept_network else _build_line(plan, predictor)),
+        *(build_network(predictor) if kept_network else build_line(predictor)),
         "",
-        *(_fit_network(plan, calibrated=evaluation is not None) if kept_network else _fit_line(predictor)),
+        *(fit_network(plan, calibrated=evaluation is not None) if kept_network else fit_line(predictor)),
         "",
-        *(_evaluating(predictor, evaluation) if evaluation else []),
+        *(_evaluating(predictor) if evaluation else []),
         "# 5 Save and load: the parameters by name, into a new file and out of it again",
         'np.savez(HERE / "weights.npz", **{name: value.numpy() for name, value in model.state_dict().items()})',
-        'with np.load(HERE / "weights.npz") as weights:',
-        "    model.load_state_dict({name: torch.from_numpy(weights[name]) for name in weights})",
+        'with np.load(HERE / "weights.npz") as saved:',
+        "    model.load_state_dict({name: torch.from_numpy(saved[name]) for name in saved})",
         "",
         "# 6 Prove: the same weights"
         + (" and the same score" if evaluation else "")
@@ -115,6 +135,20 @@ def _body(predictor: Predictor, evaluation: Evaluation | None, folder: Path) -> 
         *(_proving_score(classes, evaluation) if evaluation else []),
         'print("the same model, to the last bit")',
     ]
+
+
+def _read_as_blocks(predictor: Predictor) -> tuple[Kind[Any], ...]:
+    """The kinds whose columns the kept model reads as one tensor a kind."""
+    return predictor.plan.cell_kinds if predictor.kept == NETWORK else predictor.plan.kinds
+
+
+def _encoded(predictor: Predictor) -> list[str]:
+    """What the kept model reads, each under its name."""
+    plan = predictor.plan
+    blocks = [f'"{kind.block}": {kind.snippets.encode}' for kind in _read_as_blocks(predictor)]
+    if predictor.kept != NETWORK:
+        return blocks
+    return blocks + [f'"{part.name}": {part.snippets.encode(plan.parts[part.name])}' for _, part in plan.sequence_parts]
 
 
 def _reading(plan: Plan, folder: Path) -> list[str]:
@@ -141,29 +175,51 @@ def _read(source: Source, folder: Path, copy: str) -> str:
 
 def _splitting(plan: Plan, *, with_kin: bool) -> list[str]:
     split = plan.split
-    kin = "kin_by_equality(rows, ALIKE)" if split.alike else "torch.arange(len(rows))"
-    if split.way == "group":
-        kin = f"kin_by_equality(rows, [{split.column!r}])"
     strata = (
         "codes(rows[TARGET], labels_of(rows[TARGET])) - 1"
         if split.even
         else "torch.zeros(len(rows), dtype=torch.int64)"
     )
-    lines = [f"kin = {kin}  # equal for rows that must stay together"] if with_kin else []
+    kin = _kin(split) if with_kin else []
     if split.way in ("chance", "group"):
-        lines += [
-            f"strata = {strata}",
-            f"train, test = split_at_random(strata, kin, share={split.share!r}, seed={split.seed})",
+        return [
+            *kin,
+            f"train, test = split_at_random({strata}, kin, share={split.share!r}, seed={split.seed})",
         ]
-    elif split.way == "time":
+    if split.way == "time":
         when = f"moments(rows[{split.column!r}], {list(split.forms)!r})"
-        lines += [
+        return [
             f"when = days_since_1970({when})" if split.forms else f"when = typed_numbers(rows[{split.column!r}])",
             f"train, test = split_by_time(torch.from_numpy(when.to_numpy(writable=True)), share={split.share!r})",
+            *kin,
         ]
-    elif split.way == "none":
-        lines.append("train, test = torch.arange(len(rows)), torch.arange(0)")
-    return lines
+    if split.way == "none":
+        return ["train, test = torch.arange(len(rows)), torch.arange(0)", *kin]
+    return kin
+
+
+def _kin(split: Split) -> list[str]:
+    """Kin, as `plan.splitting` finds them: where the test rows are given, among the training rows alone."""
+    why = "equal for rows that must stay together"
+    if split.way == "group":
+        return [f"kin = kin_by_equality(rows, [{split.column!r}])  # {why}"]
+    rows = "taught" if split.way in ("time", "file") else "rows"
+    ways = [f"kin_by_equality({rows}, ALIKE)"] if split.alike else []
+    if split.near_texts:
+        ways.append(f"*map(like_texts, {rows}[ALIKE_TEXTS])")
+    if split.near_sequences:
+        ways.append(f"*map(like_sequences, {rows}[ALIKE_SEQUENCES])")
+    if not ways:
+        return [f"kin = torch.arange(len(rows))  # {why}"]
+    if rows == "taught":
+        return [
+            "taught = rows[train.numpy()]",
+            f"kin = torch.arange(len(rows))  # {why}",
+            *in_brackets("kin[train] = train[kin_in_any([", ways, "])]", "no test row links two of them").splitlines(),
+        ]
+    if ways == ["kin_by_equality(rows, ALIKE)"]:
+        return [f"kin = {ways[0]}  # {why}"]
+    return in_brackets("kin = kin_in_any([", ways, "])", why).splitlines()
 
 
 def _targets(plan: Plan) -> list[str]:
@@ -179,105 +235,24 @@ def _targets(plan: Plan) -> list[str]:
     ]
 
 
-def _mapping(before: str, items: list[str], after: str) -> list[str]:
-    """A dict on one line where it fits, else an item a line."""
-    line = f"{before}{{{', '.join(items)}}}{after}"
-    return [line] if len(line) <= SCRIPT_WIDTH else [f"{before}{{", *(f"    {item}," for item in items), f"}}{after}"]
-
-
-def _build_network(plan: Plan, predictor: Predictor) -> list[str]:
-    sizes = plan.network
-    features = [f'"{kind.block}": {kind.snippets.network_features(sizes.bins)}' for kind in plan.kinds]
-    return [
-        "# 2 Build: several small networks side by side; their parameters are random until step 3",
-        *_mapping("features = nn.ModuleDict(", features, ")"),
-        f"torch.manual_seed({plan.fitting.seed})",
-        f"model = Members(features, {sizes.members}, width={sizes.width}, layers={sizes.layers}, "
-        f"outputs={outputs_for(predictor.encoders)})",
-    ]
-
-
-def _build_line(plan: Plan, predictor: Predictor) -> list[str]:
-    features = [f'"{kind.block}": {kind.snippets.line_features}' for kind in plan.kinds]
-    return [
-        "# 2 Build: a weighted sum of the features; its weights are random until step 3",
-        *_mapping("features = nn.ModuleDict(", features, ")"),
-        f"model = Line(features, outputs={outputs_for(predictor.encoders)})",
-    ]
-
-
-def _fit_network(plan: Plan, *, calibrated: bool) -> list[str]:
-    classes = plan.target.task == "classification"
-    fitting, stopped = plan.fitting, plan.fitting.interrupted_after
-    strata = "targets[train]" if dealt_by_class(plan) else "torch.zeros_like(train)"
-    lines = [
-        "# 3 Fit: forward, loss, backward, step; each member holds out one fold of the training rows",
-        f"folds = folds_of({strata}, kin[train].unique(return_inverse=True)[1], {fitting.folds}, seed={fitting.seed})",
-        f"learns = learning(folds, {plan.network.members})",
-    ]
-    if not classes:
-        lines += [
-            "mean, deviation = targets[train].mean().item(), targets[train].std(correction=0).item() or 1.0",
-            "unit_targets = ((targets[train] - mean) / deviation).float()  # in deviations from the mean",
-        ]
-    loss, learned = ("member_log_losses", "targets[train]") if classes else ("member_squared_errors", "unit_targets")
-    lines += [
-        f"torch.manual_seed({fitting.seed})  # of the order of the rows",
-        "epochs = fit_members(",
-        f"    model, inputs, {learned}, learns, {loss}, epochs={fitting.epochs}, batch={fitting.batch}, "
-        f"rate={fitting.rate!r}, decay={fitting.decay!r},",
-        ")",
-        *([f"epochs = up_to(epochs, {stopped})  # there it was interrupted"] if stopped is not None else []),
-        "for epoch, loss, held_out_loss in keeping_best(model, epochs):",
-        '    print(f"epoch {epoch:3d}  loss {loss:.4f}  on held-out rows {held_out_loss:.4f}")',
-    ]
-    if classes and calibrated:
-        lines += [
-            "held_out = held_out_mean(outputs_of(model, inputs, len(train)).double().softmax(dim=-1), learns)",
-            "temperature = fit_temperature(held_out.clamp_min(1e-12).log(), targets[train])  # how sure it may be",
-        ]
-    return lines
-
-
-def _fit_line(predictor: Predictor) -> list[str]:
-    fit = "least_squares(model.design(inputs), targets[train])"
-    if predictor.plan.target.task == "classification":
-        fit = f"logistic(model.design(inputs), targets[train], outputs={outputs_for(predictor.encoders)})"
-    return [
-        "# 3 Fit: the weights with the least error",
-        "with torch.no_grad():",
-        "    design = model.design(inputs)",
-        f"weight, bias = {fit.replace('model.design(inputs)', 'design')}",
-        'model.load_state_dict({**model.state_dict(), "sums.weight": weight, "sums.bias": bias})',
-    ]
-
-
-def _evaluating(predictor: Predictor, evaluation: Evaluation) -> list[str]:
+def _evaluating(predictor: Predictor) -> list[str]:
     classes = predictor.plan.target.task == "classification"
-    lines = ["# 4 Evaluate: on rows that none of the above has seen", "test_inputs = rows_of(encoded, test)"]
-    if predictor.kept == NETWORK:
-        lines.append("outputs = outputs_of(model, test_inputs, len(test))")
-        answer = (
-            "answers = sharpen(outputs.double().softmax(dim=-1).mean(dim=0), temperature)"
-            if classes
-            else "answers = outputs.double().mean(dim=0).flatten() * deviation + mean"
-        )
-    else:
-        lines += ["with torch.inference_mode():", "    outputs = model(test_inputs)"]
-        answer = "answers = outputs.softmax(dim=-1)" if classes else "answers = outputs.flatten()"
-    lines.append(answer)
+    lines = ["# 4 Evaluate: on rows that none of the above has seen", "unseen = rows_of(encoded, test)"]
+    lines += answers_of_network(predictor.plan) if predictor.kept == NETWORK else answers_of_line(predictor.plan)
     if classes:
-        lines += [
+        return [
+            *lines,
             "right = (answers.argmax(dim=1) == targets[test]).double().mean().item()",
             "loss = log_losses(answers, targets[test]).mean().item()",
             'print(f"{right:.1%} of {len(test)} test rows right, log loss {loss:.3f}")',
+            "",
         ]
-    else:
-        lines += [
-            "error = root_mean_squared_error(answers, targets[test])",
-            'print(f"on {len(test)} test rows it is off by {error:.6g} (root of the mean squared error)")',
-        ]
-    return [*lines, ""]
+    return [
+        *lines,
+        "error = root_mean_squared_error(answers, targets[test])",
+        'print(f"on {len(test)} test rows it is off by {error:.6g} (root of the mean squared error)")',
+        "",
+    ]
 
 
 def _proving_score(classes: bool, evaluation: Evaluation) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import polars as pl
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
 
@@ -62,8 +62,66 @@ class Snippets(Generic[S]):
     constants: Callable[[Mapping[str, S]], str]  # names the columns, with their settings
     learn: str  # learns from the training rows, or ""
     encode: str  # an expression: all rows to a tensor
-    network_features: Callable[[int], str]  # an expression: the features module, given the number of bins
+    network_features: Callable[[int], str] | None  # an expression: the features module, given the number of bins
     line_features: str  # an expression: the features module
+
+
+class PartSettings(Settings, frozen=True):
+    """The sizes of a part and how it is fitted; a table of its own in plan.toml."""
+
+    members: int = Field(ge=1, le=256)
+    epochs: int = Field(ge=1)
+
+
+P = TypeVar("P", bound=PartSettings)
+Epochs = Iterator[tuple[int, float, float]]  # of each: its number, the loss on rows learned from, on rows held out
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a part is to learn, by which its sizes are decided, and in how many seconds where a time was asked for."""
+
+    targets: Tensor  # of the training rows: (rows,) classes int64, or numbers float64
+    outputs: int  # one a class; one in all for a number
+    folds: int
+    seconds: float | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class PartSnippets(Generic[P]):
+    """The expressions by which a script makes and fits a part.
+
+    In them, `rows` is the table, `train` the numbers of the training rows, `inputs` the encoded training rows.
+    """
+
+    encode: Callable[[P], str]
+    build: Callable[[P, int], str]
+    fit: Callable[[P], tuple[str, str]]  # the function that fits it, and what that is told beyond the data
+
+
+@dataclass(frozen=True)
+class NetworkPart(Generic[S, P]):
+    """A part of the network that reads the columns of one kind as sequences, and answers by itself.
+
+    decide(rows, columns, aim)                 the sizes, from training rows; None where the part is not worth its time
+    encode(rows, columns, settings)            cells to what the part reads, under the part's name
+    build(values, settings, outputs)           from encoded training rows: a module (rows of them) to
+                                               (members, rows, outputs)
+    rebuild(tensors, settings, outputs)        the same module for tensors of a file
+    fit(module, inputs, targets, learns, losses_of, settings)
+                                               gradient descent, an epoch at a time
+    """
+
+    name: str
+    told: str  # what it reads, for people
+    settings: type[P]
+    decide: Callable[[pl.DataFrame, Mapping[str, S], Aim], P | None]
+    encode: Callable[[pl.DataFrame, Mapping[str, S], P], Any]
+    build: Callable[[Any, P, int], nn.Module]
+    rebuild: Callable[[Mapping[str, Tensor], P, int], nn.Module]
+    fit: Callable[[nn.Module, dict[str, Any], Tensor, Tensor, Callable[[Tensor, Tensor], Tensor], P], Epochs]
+    snippets: PartSnippets[P]
 
 
 @dataclass(frozen=True)
@@ -74,18 +132,20 @@ class Kind(Generic[S]):
     learn(rows, columns)             what has to be known before encoding, from training rows
     encode(rows, columns, learned)   cells to a tensor (rows, ...)
     network_features(values, learned, bins), line_features(values, learned)
-                                     modules from encoded training rows: (rows, ...) to (rows, width)
+                                     modules from encoded training rows: (rows, ...) to (rows, width); no network
+                                     features where parts of their own read the columns
     strays(cells, settings)          cells that are there but cannot be read as this kind: (rows,) boolean
     """
 
     name: str
     block: str
     settings: type[S]
-    modules: tuple[type[nn.Module], type[nn.Module]]  # of the network's features, of the line's
+    modules: tuple[type[nn.Module] | None, type[nn.Module]]  # of the network's features, of the line's
     claim: Callable[[pl.Series], Claim[S] | None]
     learn: Callable[[pl.DataFrame, Mapping[str, S]], Learned]
     encode: Callable[[pl.DataFrame, Mapping[str, S], Learned], Tensor]
-    network_features: Callable[[Tensor, Learned, int], nn.Module]
+    network_features: Callable[[Tensor, Learned, int], nn.Module] | None
     line_features: Callable[[Tensor, Learned], nn.Module]
     strays: Callable[[pl.Series, S], pl.Series]
     snippets: Snippets[S]
+    parts: tuple[NetworkPart[S, Any], ...] = ()

@@ -101,6 +101,11 @@ def _reader(settings: NumberSettings) -> Callable[[pl.Series], pl.Series]:
     return lambda cells: read(cells, settings)
 
 
+def column_values(cells: pl.Series, settings: NumberSettings) -> Tensor:
+    """The cells of one column as numbers: (rows,) float64, NaN where there is none."""
+    return values(cells.to_frame(), {cells.name: settings}).flatten()
+
+
 def strays(cells: pl.Series, settings: NumberSettings) -> pl.Series:
     """Cells that hold something, but no number that can be reckoned with."""
     numbers = read(cells, settings)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 import torch
 from torch import Tensor
 
 from firstlight.kinds.kind import Learned
-from firstlight.kinds.number import NUMBER, NumberSettings
+from firstlight.kinds.number import column_values
 from firstlight.plain.categories import codes, words
 from firstlight.plain.targets import labels_of
 from firstlight.plan.plan import Plan
@@ -34,9 +35,18 @@ def learn(rows: pl.DataFrame, plan: Plan) -> Encoders:
     return Encoders(learned, tuple(labels))
 
 
-def encode(rows: pl.DataFrame, plan: Plan, encoders: Encoders) -> dict[str, Tensor]:
-    """A tensor for each kind of column, (rows, ...) each, under the names of the kinds' blocks."""
-    return {kind.block: kind.encode(rows, plan.of_kind(kind), encoders.learned[kind.block]) for kind in plan.kinds}
+def encode(rows: pl.DataFrame, plan: Plan, encoders: Encoders) -> dict[str, Any]:
+    """A tensor for each kind of column, (rows, ...) each, under the names of the kinds' blocks.
+
+    What the parts of the network that read sequences need stands beside them, under the names of the parts.
+    """
+    return {
+        **{kind.block: kind.encode(rows, plan.of_kind(kind), encoders.learned[kind.block]) for kind in plan.kinds},
+        **{
+            part.name: part.encode(rows, plan.of_kind(kind), plan.parts[part.name])
+            for kind, part in plan.sequence_parts
+        },
+    }
 
 
 def encode_target(cells: pl.Series, plan: Plan, encoders: Encoders) -> Tensor:
@@ -48,8 +58,7 @@ def encode_target(cells: pl.Series, plan: Plan, encoders: Encoders) -> Tensor:
 
 def target_numbers(cells: pl.Series, plan: Plan) -> Tensor:
     """The target as numbers (rows,) float64; NaN where a cell holds none."""
-    settings = NumberSettings.model_validate({"read": plan.target.read})
-    return NUMBER.encode(cells.to_frame(), {cells.name: settings}, {}).flatten()
+    return column_values(cells, plan.target.reading)
 
 
 def known_targets(cells: pl.Series, plan: Plan, encoders: Encoders) -> pl.Series:

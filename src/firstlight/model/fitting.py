@@ -5,22 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from firstlight.model.building import build_network, outputs_for
+from firstlight.model.building import build_network, outputs_for, parts_of
 from firstlight.model.encoding import Encoders, encode
 from firstlight.model.predictor import CONSTANT, LINE, NETWORK, Predictor, Unit
-from firstlight.plain.calibration import conformal_halfwidth, fit_temperature
+from firstlight.plain.calibration import conformal_halfwidth, fit_weights, least_squares_weights
 from firstlight.plain.line import Line, least_squares, logistic
-from firstlight.plain.loop import fit_members, held_out_mean, keeping_best, learning, outputs_of, up_to
-from firstlight.plain.network import Members
+from firstlight.plain.loop import held_out_mean, keeping_best, learning, outputs_of, up_to
 from firstlight.plain.split import folds_of
-from firstlight.plain.targets import member_log_losses, member_squared_errors
+from firstlight.plain.targets import blended, member_log_losses, member_squared_errors
 from firstlight.plan.plan import Plan
 
 MANY_CELLS = 2_000_000  # rows times features from which on fitting the line once a fold would take minutes
@@ -30,6 +29,7 @@ RANGE_SHARE = 0.95  # of new rows, whose truth low to high is meant to hold
 class Epoch(NamedTuple):
     """One pass over the training rows. Losses are means over rows and over the members that they are of."""
 
+    part: str  # of the network
     number: int
     training_loss: float  # of the members on rows that they learn from, while they learn
     held_out_loss: float  # of the members on rows of the fold that they hold out
@@ -41,7 +41,7 @@ class Lesson:
 
     plan: Plan
     encoders: Encoders
-    inputs: dict[str, Tensor]
+    inputs: dict[str, Any]
     targets: Tensor  # (rows,) classes int64, or numbers float64 in their own unit
     folds: Tensor  # (rows,) int64
 
@@ -90,52 +90,47 @@ def unit_of(lesson: Lesson) -> Unit:
     return Unit(lesson.targets.mean().item(), lesson.targets.std(correction=0).item() or 1.0)
 
 
-def born(lesson: Lesson) -> Members:
-    """The network as it is born: random."""
+def born(lesson: Lesson) -> nn.ModuleDict:
+    """The parts of the network as they are born: random."""
     return build_network(lesson.plan, lesson.encoders, lesson.inputs)
 
 
-def fit_network(network: Members, lesson: Lesson) -> Iterator[Epoch]:
-    """Gradient descent on the network; when it ends, or is interrupted, the network is the best so far."""
+def fit_network(network: nn.ModuleDict, lesson: Lesson) -> Iterator[Epoch]:
+    """Gradient descent on each part of the network; when it ends, or is interrupted, each is the best so far."""
     classes = lesson.plan.target.task == "classification"
     unit = unit_of(lesson)
-    fitting = lesson.plan.fitting
-    torch.manual_seed(fitting.seed)  # whatever used chance since the network was born
-    epochs = fit_members(
-        network,
-        lesson.inputs,
-        lesson.targets if classes else ((lesson.targets - unit.mean) / unit.deviation).float(),
-        learning(lesson.folds, lesson.plan.network.members),
-        member_log_losses if classes else member_squared_errors,
-        epochs=fitting.epochs,
-        batch=fitting.batch,
-        rate=fitting.rate,
-        decay=fitting.decay,
-    )
-    stopped = fitting.interrupted_after
-    best = keeping_best(network, epochs if stopped is None else up_to(epochs, stopped))
-    return (Epoch(*each) for each in best)
+    targets = lesson.targets if classes else ((lesson.targets - unit.mean) / unit.deviation).float()
+    losses_of = member_log_losses if classes else member_squared_errors
+    last_epochs = lesson.plan.last_epochs
+    for part in parts_of(lesson.plan, lesson.encoders):
+        module = network[part.name]
+        learns = learning(lesson.folds, part.members)
+        torch.manual_seed(lesson.plan.fitting.seed)  # whatever used chance since the part was born
+        epochs = part.fit(module, lesson.inputs, targets, learns, losses_of)
+        for epoch in keeping_best(module, up_to(epochs, last_epochs[part.name])):
+            yield Epoch(part.name, *epoch)
 
 
-def finish(network: Members, line: Line, line_held_out: Tensor, lesson: Lesson) -> Predictor:
+def finish(network: nn.ModuleDict, line: Line, line_held_out: Tensor, lesson: Lesson) -> Predictor:
     """The predictor: calibrated, and with the better of line and network, by training rows that each had not seen."""
-    learns = learning(lesson.folds, lesson.plan.network.members)
-    outputs = outputs_of(network, lesson.inputs, len(lesson.targets))
-    unit = unit_of(lesson)
-    targets = lesson.targets
-    both = ~line_held_out[:, 0].isnan()  # rows that either answered without having seen them
-    temperature, halfwidths = 1.0, {NETWORK: 0.0, LINE: 0.0, CONSTANT: 0.0}
+    targets, unit = lesson.targets, unit_of(lesson)
+    held_out = _held_out_answers(network, lesson)
+    answered = ~held_out[:, :, 0].isnan().any(dim=0)  # rows that each part has answered without having seen them
+    both = answered & ~line_held_out[:, 0].isnan()
+    halfwidths = {NETWORK: 0.0, LINE: 0.0, CONSTANT: 0.0}
     if lesson.plan.target.task == "classification":
-        logits = held_out_mean(outputs.double().softmax(dim=-1), learns).clamp_min(1e-12).log()
-        temperature = fit_temperature(logits, targets)
+        weights = fit_weights(held_out[:, answered], targets[answered])
         losses = {
-            NETWORK: F.cross_entropy(logits[both] / temperature, targets[both]),
+            NETWORK: F.nll_loss(blended(held_out[:, both], weights).log(), targets[both]),
             LINE: F.cross_entropy(line_held_out[both], targets[both]),
         }
         constant = torch.bincount(targets, minlength=len(lesson.encoders.labels)).double() / len(targets)
     else:
+        scaled = (targets - unit.mean) / unit.deviation
+        weights = least_squares_weights(held_out[:, answered, 0], scaled[answered])
+        together = (weights.unsqueeze(1) * held_out[:, :, 0]).sum(dim=0)
         guesses = {
-            NETWORK: held_out_mean(outputs.double(), learns).flatten() * unit.deviation + unit.mean,
+            NETWORK: together * unit.deviation + unit.mean,
             LINE: line_held_out.flatten(),
             CONSTANT: targets.mean().expand(len(targets)),
         }
@@ -145,7 +140,21 @@ def finish(network: Members, line: Line, line_held_out: Tensor, lesson: Lesson) 
         constant = targets.mean().unsqueeze(0)
     kept = NETWORK if losses[NETWORK] < losses[LINE] or not math.isfinite(losses[LINE]) else LINE
     return Predictor(
-        plan=lesson.plan, encoders=lesson.encoders, network=network.eval(), line=line.eval(), constant=constant,
-        unit=unit, temperature=temperature, halfwidths=halfwidths, kept=kept,
+        plan=lesson.plan, encoders=lesson.encoders, network=network.eval(), weights=weights, line=line.eval(),
+        constant=constant, unit=unit, halfwidths=halfwidths, kept=kept,
         held_out_losses={name: losses[name].item() for name in (NETWORK, LINE)},
     )  # fmt: skip
+
+
+def _held_out_answers(network: nn.ModuleDict, lesson: Lesson) -> Tensor:
+    """What each part answers to each training row by members that hold it out: (parts, rows, outputs) float64.
+
+    Probabilities, or numbers in deviations from the mean; NaN for a row that no member holds out.
+    """
+    answers = []
+    for part in parts_of(lesson.plan, lesson.encoders):
+        outputs = outputs_of(network[part.name], lesson.inputs, len(lesson.targets)).double()
+        learns = learning(lesson.folds, part.members)
+        classes = lesson.plan.target.task == "classification"
+        answers.append(held_out_mean(outputs.softmax(dim=-1) if classes else outputs, learns))
+    return torch.stack(answers)

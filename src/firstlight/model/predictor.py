@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 import torch
@@ -13,12 +14,17 @@ from firstlight.model.answers import Answers, ClassAnswers, NumberAnswers
 from firstlight.model.encoding import Encoders, encode
 from firstlight.plain.line import Line
 from firstlight.plain.loop import outputs_of, rows_of
-from firstlight.plain.network import Members
-from firstlight.plain.targets import sharpen
+from firstlight.plain.targets import blended
 from firstlight.plan.plan import Plan
 
 NETWORK, LINE, CONSTANT = "network", "straight line", "constant"
 BLOCK = 65_536  # rows that are answered at a time, so that memory stays bounded
+
+
+def as_one(network: nn.ModuleDict) -> nn.Module:
+    """The parts of a network as one module: a part that stands alone is the network."""
+    parts: list[nn.Module] = list(network.values())
+    return parts[0] if len(parts) == 1 else network
 
 
 @dataclass(frozen=True)
@@ -33,19 +39,20 @@ class Unit:
 class Predictor:
     """All that is needed to answer: the plan, the encoders, the fitted modules and their calibration.
 
+    network:         the parts of the network, by name.
+    weights:         how much each of them is believed, (parts,) float64.
     kept:            which of network and line is the model; the others stand beside it to compare.
-    temperature:     of the network's class probabilities.
     halfwidths:      of the range around a number, by name; zero for classes.
     held_out_losses: of network and line on training rows that they had not learned from (log loss, or squared error).
     """
 
     plan: Plan
     encoders: Encoders
-    network: Members
+    network: nn.ModuleDict
+    weights: Tensor
     line: Line
     constant: Tensor  # (classes,) shares, or (1,) mean; float64
     unit: Unit
-    temperature: float
     halfwidths: Mapping[str, float]
     kept: str
     held_out_losses: Mapping[str, float]
@@ -53,7 +60,7 @@ class Predictor:
     @property
     def model(self) -> nn.Module:
         """The module that was kept."""
-        return self.network if self.kept == NETWORK else self.line
+        return self.line if self.kept == LINE else as_one(self.network)
 
     def answer(self, rows: pl.DataFrame) -> Answers:
         """The kept model's answers; rows: any table with the plan's columns."""
@@ -64,7 +71,7 @@ class Predictor:
         inputs = encode(rows, self.plan, self.encoders)
         return {name: self._answers_of(name, inputs, len(rows)) for name in names}
 
-    def _answers_of(self, name: str, inputs: dict[str, Tensor], rows: int) -> Answers:
+    def _answers_of(self, name: str, inputs: dict[str, Any], rows: int) -> Answers:
         blocks = torch.arange(rows).split(BLOCK)
         values = torch.cat([self._values_of(name, rows_of(inputs, block), len(block)) for block in blocks])
         if self.plan.target.task == "classification":
@@ -72,7 +79,7 @@ class Predictor:
         numbers = values.flatten()
         return NumberAnswers(numbers, numbers - self.halfwidths[name], numbers + self.halfwidths[name])
 
-    def _values_of(self, name: str, inputs: dict[str, Tensor], rows: int) -> Tensor:
+    def _values_of(self, name: str, inputs: dict[str, Any], rows: int) -> Tensor:
         """Probabilities (rows, classes), or numbers (rows, 1) in the target's own unit; float64."""
         classes = self.plan.target.task == "classification"
         if name == CONSTANT:
@@ -81,7 +88,8 @@ class Predictor:
             with torch.inference_mode():
                 sums: Tensor = self.line(inputs)
             return sums.softmax(dim=-1) if classes else sums
-        outputs = outputs_of(self.network, inputs, rows)
+        outputs = [outputs_of(part, inputs, rows).double() for part in self.network.values()]
         if classes:
-            return sharpen(outputs.double().softmax(dim=-1).mean(dim=0), self.temperature)
-        return outputs.double().mean(dim=0) * self.unit.deviation + self.unit.mean
+            return blended(torch.stack([each.softmax(dim=-1).mean(dim=0) for each in outputs]), self.weights)
+        numbers = torch.stack([each.mean(dim=0) for each in outputs])
+        return (self.weights.view(-1, 1, 1) * numbers).sum(dim=0) * self.unit.deviation + self.unit.mean

@@ -27,16 +27,9 @@ def outputs_of(model: nn.Module, inputs: dict[str, Tensor], rows: int) -> Tensor
 
 
 def fit_members(
-    model: nn.Module,
-    inputs: dict[str, Tensor],
-    targets: Tensor,
-    learns: Tensor,
-    losses_of: Callable[[Tensor, Tensor], Tensor],
-    epochs: int,
-    batch: int,
-    rate: float,
-    decay: float,
-) -> Iterator[tuple[int, float, float]]:
+    model: nn.Module, inputs: dict[str, Tensor], targets: Tensor, learns: Tensor,
+    losses_of: Callable[[Tensor, Tensor], Tensor], epochs: int, batch: int, rate: float, decay: float,
+) -> Iterator[tuple[int, float, float]]:  # fmt: skip
     """Gradient descent; yields for each epoch its number, the loss on rows learned from, and that on held-out rows.
 
     inputs, targets: (rows, ...) each; learns: (members, rows); losses_of(outputs, targets): (members, rows).

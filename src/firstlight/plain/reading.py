@@ -15,6 +15,8 @@ from typing import BinaryIO
 
 import polars as pl
 
+from firstlight.plain.sequences import content_of, fasta_records, fastq_records, sequence_rows
+
 # Cells that say "nothing was measured here". "None" and "-" do not: they may be answers (no damage, the minus strand).
 MISSING_WORDS = ["", " ", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NaT", "NULL", "Null", "null"]
 
@@ -63,3 +65,41 @@ def read_sqlite(paths: Sequence[str | Path], query: str) -> pl.DataFrame:
         with closing(sqlite3.connect(address, uri=True)) as connection:
             parts.append(pl.read_database(query, connection, infer_schema_length=None))
     return pl.concat(parts)
+
+
+def read_fasta(paths: Sequence[str | Path], label: str | Sequence[str] | None = None) -> pl.DataFrame:
+    """FASTA files, plain or gzip, as columns id and sequence, and label where the headers or the files tell it."""
+    return sequence_rows([fasta_records(content_of(path)) for path in paths], label)
+
+
+def read_fastq(paths: Sequence[str | Path], label: str | Sequence[str] | None = None) -> pl.DataFrame:
+    """FASTQ files, plain or gzip, as columns id and sequence, and label where the headers or the files tell it."""
+    return sequence_rows([fastq_records(content_of(path)) for path in paths], label)
+
+
+def example_lines(texts: Sequence[str]) -> pl.DataFrame:
+    """The lines of all texts as a column text, without those that are blank."""
+    lines = pl.Series("text", texts).str.split("\n").explode()
+    return lines.filter(lines.str.contains(r"\S")).to_frame()
+
+
+def read_text_lines(paths: Sequence[str | Path], encoding: str) -> pl.DataFrame:
+    """Text files with one example a line, as a column text."""
+    return example_lines([Path(path).read_text(encoding).removeprefix("\ufeff") for path in paths])
+
+
+def read_text_files(folders: Sequence[str | Path], encoding: str) -> pl.DataFrame:
+    """Folders of text files (.txt), one example each: its path in the folder, and its text."""
+    files = [(Path(folder), path) for folder in folders for path in sorted(Path(folder).rglob("*.txt"))]
+    return pl.DataFrame(
+        {
+            "path": [path.relative_to(folder).as_posix() for folder, path in files],
+            "text": [path.read_text(encoding).removeprefix("\ufeff").strip() for _, path in files],
+        }
+    )
+
+
+def read_text_classes(folders: Sequence[str | Path], encoding: str) -> pl.DataFrame:
+    """Folders of text files that lie in a folder for each class: its name is their label."""
+    rows = read_text_files(folders, encoding)
+    return rows.with_columns(label=pl.col("path").str.split("/").list.first())

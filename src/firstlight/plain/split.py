@@ -17,10 +17,31 @@ def kin_by_equality(rows: pl.DataFrame, columns: Sequence[str]) -> Tensor:
     return torch.from_numpy(first.cast(pl.Int64).to_numpy(writable=True))
 
 
+def linked(rows: int, pairs: Tensor) -> Tensor:
+    """The same number for rows that pairs link, also by way of others, the first of them: (rows,) int64.
+
+    pairs: (2, pairs) int64, row numbers. Each row takes the lowest number within its reach, until none is lower.
+    """
+    kin, before = torch.arange(rows), torch.empty(0)
+    while not torch.equal(kin, before):
+        before = kin
+        lowest = kin[pairs].amin(dim=0)
+        for end in pairs:
+            kin = kin.scatter_reduce(0, before[end], lowest, "amin")
+        kin = kin[kin]
+    return kin
+
+
+def kin_in_any(ways: Sequence[Tensor]) -> Tensor:
+    """Kin by several ways at once: rows that are kin in any of them, also by way of others; (rows,) int64 each."""
+    rows = torch.arange(len(ways[0]))
+    return linked(len(rows), torch.cat([torch.stack([rows, kin]) for kin in ways], dim=1))
+
+
 def shuffled_places(strata: Tensor, kin: Tensor, seed: int) -> Tensor:
     """A random place between 0 and 1 for each row, evenly spread in each stratum, the same for rows of one kin.
 
-    strata: (rows,) int64 from 0, such as classes. kin: (rows,) int64, row numbers; its rows have one stratum.
+    strata: (rows,) int64 from 0, such as classes. kin: (rows,) int64, row numbers.
     """
     rows = len(kin)
     turn = torch.randperm(rows, generator=torch.Generator().manual_seed(seed))[kin]

@@ -45,32 +45,35 @@ def batch_for(rows: int) -> int:
     return 1024
 
 
-def network_for(rows: int, columns: int, words: int) -> Network:
-    """The network's size, from the training rows, the number columns and the words of all vocabularies."""
+def network_for(rows: int, columns: int, words: int, seconds: float | None) -> Network:
+    """The network's sizes and its fitting, from the training rows, the number columns and all vocabularies' words.
+
+    It takes `seconds` where a time was asked for, else what most tables of the size need.
+    """
     bins = min(max(4, min(32, rows // 64)), max(2, 4096 // max(columns, 1)))
     features = columns * (bins + 2) + words
-    return Network(members=16 if features <= 6000 else 8, width=128, layers=2, bins=bins)
-
-
-def fitting_for(rows: int, columns: int, words: int, network: Network, seconds: float | None, seed: int) -> Fitting:
-    """Epochs, batch and rate: `seconds` in all where a time was asked for, else what most tables of the size need."""
     batch = batch_for(rows)
-    steps = math.ceil(rows / batch)
-    epochs = max(FEWEST_EPOCHS, min(MOST_EPOCHS, DEFAULT_STEPS // steps))
-    if seconds is None:
-        affordable = epochs_within(DEFAULT_SECONDS, rows, batch, columns, words, network)
-        epochs = min(epochs, max(FEWEST_EPOCHS, affordable))
-    else:
-        epochs = min(4 * epochs, epochs_within(seconds, rows, batch, columns, words, network))
-    return Fitting(
-        folds=max(2, min(8, rows // 2)), epochs=epochs, batch=batch, rate=0.002 if rows < 10_000 else 0.006,
-        decay=0.03, seed=seed, threads=torch.get_num_threads() if batch > SMALL_BATCH else 1,
+    network = Network(
+        members=16 if features <= 6000 else 8, width=128, layers=2, bins=bins,
+        epochs=max(FEWEST_EPOCHS, min(MOST_EPOCHS, DEFAULT_STEPS // math.ceil(rows / batch))), batch=batch,
+        rate=0.002 if rows < 10_000 else 0.006, decay=0.03,
     )  # fmt: skip
+    if seconds is None:
+        epochs = min(network.epochs, max(FEWEST_EPOCHS, epochs_within(DEFAULT_SECONDS, rows, features, network)))
+    else:
+        epochs = min(4 * network.epochs, epochs_within(seconds, rows, features, network))
+    return network.model_copy(update={"epochs": epochs})
 
 
-def epochs_within(seconds: float, rows: int, batch: int, columns: int, words: int, network: Network) -> int:
+def fitting_for(rows: int, batch: int, seed: int) -> Fitting:
+    """Folds and threads; batch: rows a step of the part that is read cell by cell."""
+    threads = torch.get_num_threads() if batch > SMALL_BATCH else 1
+    return Fitting(folds=max(2, min(8, rows // 2)), seed=seed, threads=threads)
+
+
+def epochs_within(seconds: float, rows: int, features: int, network: Network) -> int:
     """How many epochs of this network this machine does in so many seconds; one at least."""
-    features = columns * (network.bins + 2) + words
+    batch = network.batch
     weights = network.members * (features * network.width + network.layers * network.width**2)
     work = 6 * weights * batch + 60 * weights  # products forward and backward, and the optimiser's pass
     step = STEP_OVERHEAD + work / machine_speed()

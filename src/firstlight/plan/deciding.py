@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
+from torch import Tensor
 
 from firstlight.data.table import Reading
-from firstlight.kinds.all_kinds import KINDS
+from firstlight.kinds.all_kinds import KINDS, kind_named
 from firstlight.kinds.boolean import BOOLEAN
 from firstlight.kinds.date import DATE
-from firstlight.kinds.kind import Claim, has_words
-from firstlight.kinds.number import NUMBER, NumberSettings
-from firstlight.plain.categories import words
+from firstlight.kinds.kind import Aim, Claim, PartSettings, has_words
+from firstlight.kinds.number import NUMBER, NumberSettings, column_values
+from firstlight.plain.categories import codes, words
 from firstlight.plain.dates import PARTS_OF_A_DATE
+from firstlight.plain.targets import labels_of
 from firstlight.plan.budget import fitting_for, network_for
 from firstlight.plan.leaks import copy_of_target, suspicions
-from firstlight.plan.plan import LEFT_OUT, Column, Plan, Source, Split, Target, Task
+from firstlight.plan.plan import LEFT_OUT, Column, Fitting, Network, Plan, Source, Split, Target, Task
 from firstlight.refusal import Refused
 
 LOOKED_AT = 100_000  # training rows from which kinds are told; all of them where there are fewer
@@ -63,27 +65,56 @@ def decide(
     columns = tuple(decision.column for decision in decisions)
     if all(column.kind == LEFT_OUT for column in columns):
         raise Refused(f"{source.name}: no column is left to predict {target!r} from ({_why_none(decisions)}).")
-    numbers = sum(column.kind == NUMBER.name for column in columns)
-    numbers += len(PARTS_OF_A_DATE) * sum(column.kind == DATE.name for column in columns)
-    vocabulary = sum(getattr(column.settings, "most", 2 * (column.kind == BOOLEAN.name)) for column in columns)
-    network = network_for(len(rows), numbers, vocabulary)
-    fitting = fitting_for(len(rows), numbers, vocabulary, network, seconds, seed)
+    network = _network(columns, len(rows), seconds)
+    fitting = fitting_for(len(rows), network.batch if network else len(rows), seed)
     reasons = {
         "target.task": why,
         **{f"columns.{decision.column.name}": decision.reason for decision in decisions},
         **split_reasons(split),
         "network.bins": f"{len(rows)} training rows: 64 or more for a bin, at most 32 bins",
         "network.members": "each learns from other folds, so that every training row is also predicted unseen",
-        "fitting.batch": f"what searches over many tables found for {len(rows)} rows",
-        "fitting.epochs": "as many as fit into the time, on this machine"
+        "network.batch": f"what searches over many tables found for {len(rows)} rows",
+        "network.epochs": "as many as fit into the time, on this machine"
         if seconds
         else "enough for most tables of this size",
         "fitting.threads": "as many as pay at this batch; with another number the last bits differ",
     }
     return Plan(
         source=source, test_source=test_source, target=aim, split=split, columns=columns, network=network,
-        fitting=fitting, reasons=reasons, beware=suspicions(looked_at, target, aim.task, columns),
+        parts=_parts(rows, columns, aim, fitting, seconds), fitting=fitting, reasons=reasons,
+        beware=suspicions(looked_at, target, aim.task, columns),
     )  # fmt: skip
+
+
+def _network(columns: Sequence[Column], rows: int, seconds: float | None) -> Network | None:
+    """The part of the network for columns that are read cell by cell; None where there are none."""
+    if all(column.kind == LEFT_OUT or kind_named(column.kind).parts for column in columns):
+        return None
+    numbers = sum(column.kind == NUMBER.name for column in columns)
+    numbers += len(PARTS_OF_A_DATE) * sum(column.kind == DATE.name for column in columns)
+    vocabulary = sum(getattr(column.settings, "most", 2 * (column.kind == BOOLEAN.name)) for column in columns)
+    return network_for(rows, numbers, vocabulary, seconds)
+
+
+def _parts(
+    rows: pl.DataFrame, columns: Sequence[Column], target: Target, fitting: Fitting, seconds: float | None
+) -> dict[str, PartSettings]:
+    """The parts of the network that read sequences, where there are such columns and it is worth the time."""
+    found = {kind: {column.name: column.settings for column in columns if column.kind == kind.name} for kind in KINDS}
+    reading = {kind: of_kind for kind, of_kind in found.items() if of_kind and kind.parts}
+    if not reading:
+        return {}
+    aim = Aim(*target_values(rows[target.column], target), fitting.folds, seconds, fitting.seed)
+    parts = [(part.name, part.decide(rows, of_kind, aim)) for kind, of_kind in reading.items() for part in kind.parts]
+    return {name: settings for name, settings in parts if settings is not None}
+
+
+def target_values(cells: pl.Series, target: Target) -> tuple[Tensor, int]:
+    """The target of training rows as a part of the network learns it, and the number of outputs that it takes."""
+    if target.task == "classification":
+        labels = labels_of(cells)
+        return codes(cells, labels) - 1, len(labels)
+    return column_values(cells, target.reading), 1
 
 
 def source_of(reading: Reading) -> Source:
@@ -108,7 +139,14 @@ def split_reasons(split: Split) -> Mapping[str, str]:
         if split.alike
         else "most rows have a twin: equality says nothing"
     )
-    return {"split.way": ways[split.way], **({"split.alike": alike} if split.way == "chance" else {})}
+    reasons = {"split.way": ways[split.way]}
+    if split.way == "chance":
+        reasons["split.alike"] = alike
+    if split.near_texts:
+        reasons["split.near_texts"] = "rows whose texts are nearly equal never part"
+    if split.near_sequences:
+        reasons["split.near_sequences"] = "rows whose sequences, or reverse complements, are nearly equal never part"
+    return reasons
 
 
 def decide_target(cells: pl.Series, name: str, task: Task | None) -> tuple[Target, str]:
@@ -142,7 +180,7 @@ def _task_of(cells: pl.Series, different: int, number: Claim[NumberSettings] | N
         return "classification", f"{different} different words"
     if different == 2:
         return "classification", "two different values"
-    values = NUMBER.encode(cells.to_frame(), {cells.name: number.settings}, {}).flatten()
+    values = column_values(cells, number.settings)
     known = values[~values.isnan()]
     whole = bool((known == known.round()).all())
     if whole and different <= FEW_CLASSES and known.min() in (0, 1) and known.max() - known.min() == different - 1:
@@ -193,7 +231,7 @@ def _identifier(known: pl.Series, rows: int) -> str:
         read = NUMBER.claim(known)
         if read is None:
             return "" if DATE.claim(known) else f"an identifier: {rows} different values in {rows} training rows"
-        values = NUMBER.encode(known.to_frame(), {known.name: read.settings}, {}).flatten()
+        values = column_values(known, read.settings)
         known = pl.Series(values.numpy()).drop_nans()
     if not known.dtype.is_numeric() or not (known == known.round()).all():
         return ""

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from tomlkit.items import InlineTable, Item, Table
 
 from firstlight.kinds.all_kinds import KINDS
+from firstlight.kinds.kind import PartSettings
 from firstlight.plan.plan import LEFT_OUT, Column, Fitting, Network, Plan, Source, Split, Suspicion, Target, settings_of
 from firstlight.refusal import Refused, nearest
 
@@ -18,6 +19,7 @@ P = TypeVar("P", bound=BaseModel)
 PARTS: Mapping[str, type[BaseModel]] = {
     "source": Source, "test_source": Source, "target": Target, "split": Split, "network": Network, "fitting": Fitting,
 }  # fmt: skip
+NETWORK_PARTS: Mapping[str, type[PartSettings]] = {part.name: part.settings for kind in KINDS for part in kind.parts}
 KIND_NAMES = (*(kind.name for kind in KINDS), LEFT_OUT)
 
 
@@ -27,10 +29,8 @@ def to_toml(plan: Plan) -> str:
     document.add(tomlkit.comment("Every decision of this fit, with its reason. Edit it and give it back:"))
     document.add(tomlkit.comment("firstlight fit --plan plan.toml"))
     document.add(tomlkit.nl())
-    for name in PARTS:
-        part = getattr(plan, name)
-        if part is not None:
-            document.add(name, _table(part.model_dump(exclude_none=True), plan.reasons, f"{name}."))
+    for name, part in _parts_in(plan):
+        document.add(name, _table(part.model_dump(exclude_none=True), plan.reasons, f"{name}."))
     columns = tomlkit.table(is_super_table=True)
     for column in plan.columns:
         settings = column.settings.model_dump() if column.settings else {}
@@ -40,6 +40,16 @@ def to_toml(plan: Plan) -> str:
     if plan.beware:
         document.add("beware", tomlkit.item([suspicion.model_dump() for suspicion in plan.beware]))
     return tomlkit.dumps(document)
+
+
+def _parts_in(plan: Plan) -> list[tuple[str, BaseModel]]:
+    """The parts of the plan that are there, by name: the network's stand together."""
+    found: list[tuple[str, BaseModel | None]] = []
+    for name in PARTS:
+        found.append((name, getattr(plan, name)))
+        if name == "network":
+            found += plan.parts.items()
+    return [(name, part) for name, part in found if part is not None]
 
 
 def _table(values: Mapping[str, Any], reasons: Mapping[str, str], prefix: str) -> Table:
@@ -66,7 +76,7 @@ def from_toml(text: str, source: str) -> Plan:
     except tomllib.TOMLDecodeError as error:
         raise Refused(f"{source} is not TOML: {str(error)[0].lower()}{str(error)[1:]}.") from error
     for name in values:
-        _known(name, (*PARTS, "columns", "beware"), source, "part")
+        _known(name, (*PARTS, *NETWORK_PARTS, "columns", "beware"), source, "part")
     columns = values.get("columns")
     if not isinstance(columns, dict) or not all(isinstance(column, dict) for column in columns.values()):
         raise Refused(f"{source} has no [columns] with a part for each column.")
@@ -79,7 +89,8 @@ def from_toml(text: str, source: str) -> Plan:
         target=_part("target", Target, values, source),
         split=_part("split", Split, values, source),
         columns=read,
-        network=_part("network", Network, values, source),
+        network=_part("network", Network, values, source) if "network" in values else None,
+        parts={name: _part(name, part, values, source) for name, part in NETWORK_PARTS.items() if name in values},
         fitting=_part("fitting", Fitting, values, source),
         reasons=_reasons(text),
         beware=tuple(_suspicion(each, source) for each in values.get("beware", [])),
@@ -90,11 +101,21 @@ def from_toml(text: str, source: str) -> Plan:
 
 def _fits_together(plan: Plan, source: str) -> None:
     """Refuses parts that are sound on their own and do not go with one another."""
-    members, folds = plan.network.members, plan.fitting.folds
-    if members < folds:
-        raise Refused(f"{source}: each of {folds} folds needs a member that holds it out, and there are {members}.")
     if not plan.inputs:
         raise Refused(f"{source} leaves every column out; at least one is needed to predict from.")
+    folds = plan.fitting.folds
+    if plan.network and plan.network.members < folds:
+        members = plan.network.members
+        raise Refused(f"{source}: each of {folds} folds needs a member that holds it out, and there are {members}.")
+    if (plan.network is not None) != bool(plan.cell_kinds):
+        raise Refused(f"{source}: [network] is for columns that are read cell by cell, and goes with such columns.")
+    for kind in plan.kinds:
+        if kind.parts and not any(part.name in plan.parts for part in kind.parts):
+            names = " or ".join(f"[{part.name}]" for part in kind.parts)
+            raise Refused(f"{source}: columns of the kind {kind.name} need a part that reads them: {names}.")
+    for name in plan.parts:
+        if not any(name == part.name for _, part in plan.sequence_parts):
+            raise Refused(f"{source}: no column is of a kind that [{name}] reads; take the part out.")
     if plan.target.column in plan.inputs:
         raise Refused(f"{source} predicts {plan.target.column!r} from itself; take it out of [columns].")
     if (plan.target.task == "regression") != bool(plan.target.read):
@@ -106,7 +127,8 @@ def _fits_together(plan: Plan, source: str) -> None:
 def _reasons(text: str) -> dict[str, str]:
     """The comment behind each key of a part, and behind the kind of each column."""
     document = tomlkit.parse(text)
-    tables = {f"{name}.{key}": (document[name], key) for name in PARTS if name in document for key in document[name]}
+    parts = [name for name in (*PARTS, *NETWORK_PARTS) if name in document]
+    tables = {f"{name}.{key}": (document[name], key) for name in parts for key in document[name]}
     tables |= {f"columns.{name}": (table, "kind") for name, table in document["columns"].items()}
     items = {  # a part that stands in two places has lost its reasons
         place: table.item(key) for place, (table, key) in tables.items() if isinstance(table, Table | InlineTable)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from firstlight.kinds.number import NUMBER
+from firstlight.kinds.number import NUMBER, column_values
 from firstlight.plain.categories import words
 from firstlight.plan.plan import LEFT_OUT, Column, Suspicion, Target, Task
 
@@ -49,7 +49,7 @@ def numbers_of(cells: pl.Series) -> np.ndarray:
     claim = NUMBER.claim(cells)
     if claim is None:
         return np.full(len(cells), np.nan)
-    return NUMBER.encode(cells.to_frame(), {cells.name: claim.settings}, {}).flatten().numpy()
+    return column_values(cells, claim.settings).numpy()
 
 
 def suspicions(rows: pl.DataFrame, target: str, task: Task, columns: Sequence[Column]) -> tuple[Suspicion, ...]:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, SerializeAsAny
 
 from firstlight.kinds.all_kinds import KINDS, kind_named
-from firstlight.kinds.kind import Kind, Settings
+from firstlight.kinds.kind import Kind, NetworkPart, PartSettings, Settings
+from firstlight.kinds.number import NumberSettings
 from firstlight.kinds.number import Reader as NumberReader
 
 Task = Literal["classification", "regression"]
-Reader = Literal["csv", "excel", "parquet", "arrow", "json_lines", "sqlite", "memory"]
+Reader = Literal[
+    "csv", "excel", "parquet", "arrow", "json_lines", "sqlite", "memory",
+    "fasta", "fastq", "text_lines", "text_files", "text_classes",
+]  # fmt: skip
 LEFT_OUT = "left out"
+COLUMNS = "columns"  # the part of the network that reads cell by cell
 
 
 class Part(BaseModel, frozen=True, extra="forbid"):
@@ -38,6 +44,11 @@ class Target(Part, frozen=True):
     task: Task
     read: NumberReader | Literal[""] = ""
 
+    @property
+    def reading(self) -> NumberSettings:
+        """How the cells of a number are read."""
+        return NumberSettings.model_validate({"read": self.read})
+
 
 class Split(Part, frozen=True):
     """How the test rows are set aside: by chance, by time, by group, from a file of their own, or not at all."""
@@ -48,6 +59,8 @@ class Split(Part, frozen=True):
     forms: tuple[str, ...] = ()  # in which the time is written
     even: bool = False  # a like share of each value of the target
     alike: tuple[str, ...] = ()  # rows that are equal in these columns stay together
+    near_texts: tuple[str, ...] = ()  # rows that are nearly equal in one of these, too
+    near_sequences: tuple[str, ...] = ()  # and in one of these, be it as reverse complement
     seed: int = 0
 
 
@@ -60,25 +73,29 @@ class Column(Part, frozen=True):
 
 
 class Network(Part, frozen=True):
-    """The size of the network: how many members, how wide and deep each is, and in how many bins numbers fall."""
+    """The part of the network that reads columns cell by cell: its sizes, and how it is fitted.
+
+    members, width, layers: how many members, how wide and deep each is. bins: in how many of them numbers fall.
+    epochs over the training rows, rows a step, AdamW's rate and decay.
+    """
 
     members: int = Field(ge=2, le=256)
     width: int = Field(ge=1, le=8192)
     layers: int = Field(ge=1, le=16)
     bins: int = Field(ge=1, le=1024)
-
-
-class Fitting(Part, frozen=True):
-    """How the network is fitted: epochs over the training rows, rows a step, AdamW's rate and decay, seed, threads."""
-
-    folds: int = Field(ge=2, le=256)
     epochs: int = Field(ge=1)
     batch: int = Field(ge=1)
     rate: float = Field(gt=0)
     decay: float = Field(ge=0)
+
+
+class Fitting(Part, frozen=True):
+    """What all parts of the network share when they are fitted: the folds of the training rows, the seed, threads."""
+
+    folds: int = Field(ge=2, le=256)
     seed: int = Field(ge=0)
     threads: int = Field(ge=1)
-    interrupted_after: int | None = Field(default=None, ge=0)  # epochs, where it was ended early
+    interrupted_after: int | None = Field(default=None, ge=0)  # epochs in all, where it was ended early
 
 
 class Suspicion(Part, frozen=True):
@@ -94,14 +111,18 @@ class Suspicion(Part, frozen=True):
 
 
 class Plan(Part, frozen=True):
-    """All decisions of a fit. `reasons` says why, under keys such as "target.task" or "columns.island"."""
+    """All decisions of a fit. `reasons` says why, under keys such as "target.task" or "columns.island".
+
+    network: of the columns that are read cell by cell; None without any. parts: those that read sequences, by name.
+    """
 
     source: Source
     test_source: Source | None
     target: Target
     split: Split
     columns: tuple[Column, ...]
-    network: Network
+    network: Network | None
+    parts: Mapping[str, SerializeAsAny[PartSettings]]
     fitting: Fitting
     reasons: Mapping[str, str]
     beware: tuple[Suspicion, ...]  # what a person should look at before believing the score
@@ -114,6 +135,34 @@ class Plan(Part, frozen=True):
     def kinds(self) -> tuple[Kind[Any], ...]:
         """The kinds that some column is of."""
         return tuple(kind for kind in KINDS if self.of_kind(kind))
+
+    @property
+    def cell_kinds(self) -> tuple[Kind[Any], ...]:
+        """The kinds of columns that are read cell by cell."""
+        return tuple(kind for kind in self.kinds if not kind.parts)
+
+    @property
+    def sequence_parts(self) -> tuple[tuple[Kind[Any], NetworkPart[Any, Any]], ...]:
+        """The parts of the network that read sequences, each with the kind of its columns."""
+        return tuple((kind, part) for kind in self.kinds for part in kind.parts if part.name in self.parts)
+
+    @property
+    def epochs(self) -> dict[str, int]:
+        """The epochs of each part of the network, in the order in which they are fitted."""
+        cells = {COLUMNS: self.network.epochs} if self.network else {}
+        return cells | {part.name: self.parts[part.name].epochs for _, part in self.sequence_parts}
+
+    @property
+    def last_epochs(self) -> dict[str, int]:
+        """How many epochs of each part there were: all, or as many as were done when the fit was interrupted."""
+        left = self.fitting.interrupted_after
+        if left is None:
+            return self.epochs
+        before = accumulate(self.epochs.values(), initial=0)
+        return {
+            name: max(0, min(planned, left - done))
+            for (name, planned), done in zip(self.epochs.items(), before, strict=False)
+        }
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -9,15 +9,17 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from firstlight.kinds.category import LONG
 from firstlight.kinds.date import DATE, FORMS
-from firstlight.kinds.kind import has_words
+from firstlight.kinds.kind import has_words, share
 from firstlight.kinds.number import NUMBER
 from firstlight.plain.categories import codes
 from firstlight.plain.dates import days_since_1970, moments
+from firstlight.plain.likeness import like_sequences, like_texts
 from firstlight.plain.numbers import typed_numbers
-from firstlight.plain.split import kin_by_equality, split_at_random, split_by_time
+from firstlight.plain.split import kin_by_equality, kin_in_any, split_at_random, split_by_time
 from firstlight.plain.targets import labels_of
-from firstlight.plan.plan import Split
+from firstlight.plan.plan import Plan, Split
 from firstlight.refusal import Refused
 
 FEWEST_ROWS = 10
@@ -25,10 +27,14 @@ FEWEST_ROWS = 10
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """Row numbers of the two parts, each row in exactly one, in the order of the table: int64 (rows,) each."""
+    """Row numbers of the two parts, each row in exactly one, in the order of the table: int64 (rows,) each.
+
+    kin: the same number for rows that must stay together, int64, for each row of the table.
+    """
 
     train: Tensor
     test: Tensor
+    kin: Tensor
 
     def __post_init__(self) -> None:
         rows = torch.cat([self.train, self.test]).sort().values
@@ -40,13 +46,20 @@ def choose_split(
     rows: pl.DataFrame, target: str, *, share: float, time: str | None, group: str | None, seed: int
 ) -> Split:
     """How to set the test rows aside; it compares rows with one another, and learns nothing from them."""
+    texts, sequences = compared_by_likeness(rows, target)
     if time is not None:
-        return Split(way="time", share=share, column=time, forms=_forms(rows[time], time), seed=seed)
+        return Split(
+            way="time", share=share, column=time, forms=_forms(rows[time], time), near_texts=texts,
+            near_sequences=sequences, seed=seed,
+        )  # fmt: skip
     if group is not None:
         return Split(way="group", share=share, column=group, seed=seed)
     even = has_words(rows[target]) and rows[target].n_unique() * 5 <= len(rows)  # repeated five times: it has classes
     way: Literal["chance", "none"] = "chance" if share else "none"
-    return Split(way=way, share=share, even=even, alike=_compared(rows, target), seed=seed)
+    return Split(
+        way=way, share=share, even=even, alike=_compared(rows, target), near_texts=texts, near_sequences=sequences,
+        seed=seed,
+    )  # fmt: skip
 
 
 def _forms(cells: pl.Series, name: str) -> tuple[str, ...]:
@@ -75,28 +88,86 @@ def _compared(rows: pl.DataFrame, target: str) -> tuple[str, ...]:
     return tuple(compared) if rows[compared].n_unique() >= len(rows) / 2 else ()
 
 
+def compared_by_likeness(rows: pl.DataFrame, target: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns of texts, and those of sequences, in which rows that are nearly equal stay together.
+
+    They hold mostly different cells: a barcode or a stock phrase that comes again and again is no sign of anything.
+    """
+    written = [name for name in rows.columns if name != target and rows[name].dtype == pl.String]
+    sequences = tuple(name for name in written if _holds_sequences(rows[name].drop_nulls()))
+    texts = tuple(name for name in written if name not in sequences and _holds_texts(rows[name].drop_nulls()))
+    return texts, sequences
+
+
+def _holds_sequences(known: pl.Series) -> bool:
+    of_bases = known.str.contains(r"^[ACGTUNacgtun*. \r\n-]{20,}$")  # by far most letters of DNA and RNA
+    return share(of_bases) >= 0.9 and known.n_unique() > len(known) / 10
+
+
+def _holds_texts(known: pl.Series) -> bool:
+    if len(known) == 0 or float(known.str.len_bytes().median()) < 20 or known.n_unique() <= len(known) / 2:  # type: ignore[arg-type]
+        return False
+    blanks = int(known.str.count_matches(" ", literal=True).sum())
+    return blanks / len(known) + 1 >= LONG or share(known.str.contains(r"[^\x00-\x7f]{4}")) >= 0.5  # as Chinese is
+
+
 def apply_split(rows: pl.DataFrame, target: str, split: Split, test_rows: int) -> Parts:
     """The two parts of the rows; with a test file, its rows are the last `test_rows` of the table."""
     every = torch.arange(len(rows))
-    if split.way == "none":
-        return Parts(every, every[:0])
-    if split.way == "file":
-        return Parts(every[: len(rows) - test_rows], every[len(rows) - test_rows :])
-    if split.way == "time":
-        parts = Parts(*split_by_time(days(rows[split.column], split.forms), split.share))
-    else:
+    if split.way in ("chance", "group"):
         strata = codes(rows[target], labels_of(rows[target])) - 1 if split.even else torch.zeros_like(every)
-        parts = Parts(*split_at_random(strata, kin_of(rows, split), split.share, split.seed))
+        kin = kin_of(rows, split)
+        parts = Parts(*split_at_random(strata, kin, split.share, split.seed), kin)
+    elif split.way == "time":
+        parts = _with_kin(rows, split, *split_by_time(days(rows[split.column], split.forms), split.share))
+    else:
+        border = len(rows) - (test_rows if split.way == "file" else 0)
+        return _with_kin(rows, split, every[:border], every[border:])
     if len(parts.test) == 0 or len(parts.train) == 0:
         what = f"column {split.column!r}" if split.column else f"a share of {split.share:g}"
         raise Refused(f"no test rows can be set aside by {what}: all {len(rows)} rows fall on one side.")
     return parts
 
 
+def _with_kin(rows: pl.DataFrame, split: Split, train: Tensor, test: Tensor) -> Parts:
+    """Parts that are given: kin are looked for among the training rows alone, for no test row may link two of them."""
+    kin = torch.arange(len(rows))
+    kin[train] = train[kin_of(rows[train.numpy()], split)]
+    return Parts(train, test, kin)
+
+
 def kin_of(rows: pl.DataFrame, split: Split) -> Tensor:
-    """The same number for rows that must stay together: (rows,) int64."""
-    together = [split.column] if split.way == "group" else list(split.alike)
-    return kin_by_equality(rows, together) if together else torch.arange(len(rows))
+    """The same number for rows that must stay together, that of the first of them: (rows,) int64."""
+    if split.way == "group":
+        return kin_by_equality(rows, [split.column])
+    equal = [kin_by_equality(rows, split.alike)] if split.alike else []
+    ways = [*equal, *_likenesses(rows, split)]
+    return kin_in_any(ways) if ways else torch.arange(len(rows))
+
+
+def _likenesses(rows: pl.DataFrame, split: Split) -> list[Tensor]:
+    return [
+        *(like_texts(rows[name]) for name in split.near_texts),
+        *(like_sequences(rows[name]) for name in split.near_sequences),
+    ]
+
+
+def notes_on_kin(kin: Tensor, split: Split) -> list[str]:
+    """What was found by likeness: how many rows have kin, in how many groups."""
+    sizes = kin.unique(return_counts=True)[1]
+    groups = sizes[sizes > 1]
+    if not (split.near_texts or split.near_sequences) or len(groups) == 0:
+        return []
+    names = ", ".join((*split.near_texts, *split.near_sequences))
+    found = f"{int(groups.sum())} rows are equal or nearly equal to another ({len(groups)} groups)"
+    return [f"{names}: {found}: what is alike stays together."]
+
+
+def seen_rows(train: pl.DataFrame, test: pl.DataFrame, plan: Plan) -> Tensor:
+    """Whether each test row stands in the training rows, too, equal in all inputs or nearly equal: (rows,) bool."""
+    both = pl.concat([train, test])
+    ways = [kin_by_equality(both, plan.inputs), *_likenesses(both, plan.split)]
+    return kin_in_any(ways)[len(train) :] < len(train)  # the first of their kin is a training row
 
 
 def days(cells: pl.Series, forms: tuple[str, ...]) -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 from firstlight.evaluate.evaluation import Difference, Evaluation, Mistake, ScoreName
 from firstlight.evaluate.intervals import wilson
 from firstlight.evaluate.wording import SHARES, TITLES, interval, named, scored
-from firstlight.kinds.number import NUMBER
+from firstlight.kinds.number import NUMBER, column_values
 from firstlight.model.answers import NumberAnswers
 from firstlight.model.fitting import RANGE_SHARE
 from firstlight.report import charts
@@ -217,7 +217,7 @@ def _cells(story: Story, column: str, rows: list[int]) -> list[str]:
     texts = ["–" if cell is None else named(str(cell)) for cell in cells]
     if story.columns[column].kind != NUMBER.name:
         return texts
-    values = NUMBER.encode(cells.to_frame(), {column: story.plan.of_kind(NUMBER)[column]}, {})[:, 0].tolist()
+    values = column_values(cells, story.plan.of_kind(NUMBER)[column]).tolist()
     return [text if math.isnan(value) else number(value) for text, value in zip(texts, values, strict=True)]
 
 

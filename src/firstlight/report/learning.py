@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
+from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
 from firstlight.evaluate.wording import significant, thousandths
-from firstlight.model.building import network_over, outputs_for, parameters_of
-from firstlight.model.predictor import CONSTANT, LINE, NETWORK, Predictor
+from firstlight.model.building import network_anew, parameters_of, parts_of
+from firstlight.model.predictor import CONSTANT, LINE, NETWORK, Predictor, as_one
 from firstlight.report import charts
 from firstlight.report.page import Block, Chapter, Folded, Grid
 from firstlight.report.story import Story
@@ -37,26 +38,40 @@ BENDS = (
 
 def build_chapter(story: Story) -> Chapter:
     """The constant guess, the straight line and the network: what each consists of."""
-    predictor, sizes = story.run.predictor, story.plan.network
-    hidden = f"{counted(sizes.layers, 'layer')} of {number(sizes.width)}"
-    lead = (
-        f"Three ways to answer, from simple to rich. The network is {number(sizes.members)} small networks side by "
-        f"side, its members, each with {hidden}; they start from different random weights, and their answers are "
-        "averaged."
-    )
+    predictor = story.run.predictor
+    lead = f"Three ways to answer, from simple to rich. {_network_told(story)}"
     each = "each class" if story.classes else "the answer"
     models = (
         (CONSTANT, f"always the same answer: {_constant(story)}", "0"),
         (LINE, f"a weighted sum of the features for {each}", number(parameters_of(predictor.line))),
         (NETWORK, "sums, bends, and sums again: it can follow curves", number(parameters_of(predictor.network))),
     )
-    blocks = (
+    blocks: tuple[Block, ...] = (
         Grid("Which models are built?", ("model", "what it does", "parameters"), models, PARAMETERS),
-        _modules("How does a row pass through the network?", story, predictor.network, BENDS),
+        _modules("How does a row pass through the network?", story, as_one(predictor.network), BENDS),
         Folded("How a row passes through the straight line", (_modules("", story, predictor.line, ""),)),
-        Folded("Why these sizes", (_sizes(story, "network"),)),
+        *_sizes_of_parts(story),
     )
     return Chapter("2 Build", lead, blocks)
+
+
+def _network_told(story: Story) -> str:
+    sizes, parts = story.plan.network, parts_of(story.plan, story.run.predictor.encoders)
+    told = []
+    if len(parts) > 1:
+        names = ", ".join(f"one over {part.told}" for part in parts)
+        told.append(
+            f"The network has {number(len(parts))} parts that answer for themselves, {names}; how much each is "
+            "believed is learned from training rows that it has not seen."
+        )
+    if sizes:
+        hidden = f"{counted(sizes.layers, 'layer')} of {number(sizes.width)}"
+        what = "The network" if len(parts) == 1 else "The part over the columns"
+        told.append(
+            f"{what} is {number(sizes.members)} small networks side by side, its members, each with {hidden}; they "
+            "start from different random weights, and their answers are averaged."
+        )
+    return " ".join(told)
 
 
 def _constant(story: Story) -> str:
@@ -67,12 +82,12 @@ def _constant(story: Story) -> str:
 
 
 def _modules(question: str, story: Story, model: nn.Module, caption: str) -> Grid:
-    columns = {f"features.{kind.block}": len(story.plan.of_kind(kind)) for kind in story.plan.kinds}
-    rows = tuple(
-        (name, type(module).__name__, _does(module), _size(module, columns.get(name)), number(parameters_of(module)))
-        for name, module in _leaves(model)
-    )
-    return Grid(question, ("module", "class", "what it does", "in → out", "parameters"), rows, caption)
+    columns = {kind.block: len(story.plan.of_kind(kind)) for kind in story.plan.kinds}
+    rows = []
+    for name, module in _leaves(model):
+        size = _size(module, columns.get(name.rpartition(".")[2]))
+        rows.append((name, type(module).__name__, _does(module), size, number(parameters_of(module))))
+    return Grid(question, ("module", "class", "what it does", "in → out", "parameters"), tuple(rows), caption)
 
 
 def _leaves(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -96,9 +111,19 @@ def _size(module: nn.Module, columns: int | None) -> str:
     return f"{counted(columns, 'column')} → {number(width)}" if columns and isinstance(width, int) else ""
 
 
-def _sizes(story: Story, part: str) -> Grid:
+def _sizes_of_parts(story: Story) -> list[Folded]:
+    """The decisions of each part of the network."""
+    plan = story.plan
+    cells = [Folded("Why these sizes", (_sizes(story, "network", plan.network),))] if plan.network else []
+    return cells + [
+        Folded(f"The sizes of the part over {part.told}", (_sizes(story, part.name, plan.parts[part.name]),))
+        for _, part in plan.sequence_parts
+    ]
+
+
+def _sizes(story: Story, part: str, settings: BaseModel) -> Grid:
     """The decisions of one part of the plan, with their reasons."""
-    values = getattr(story.plan, part).model_dump(exclude_none=True)
+    values = settings.model_dump(exclude_none=True)
     reasons = {name: story.plan.reasons.get(f"{part}.{name}", "") for name in values}
     rows = tuple((name, number(value), reasons[name]) for name, value in values.items())
     caption = "plan.toml holds them all; edit it and give it back to the next fit."
@@ -107,20 +132,25 @@ def _sizes(story: Story, part: str) -> Grid:
 
 def fit_chapter(story: Story) -> Chapter:
     """How the network learned, and which model was kept."""
-    history, fitting = story.run.history, story.plan.fitting
+    history, fitting, network = story.run.history, story.plan.fitting, story.plan.network
     predictor = story.run.predictor
+    steps = f", {number(network.batch)} rows a step" if network else ""
     lead = (
-        f"Gradient descent on the network, {number(fitting.batch)} rows a step, {_epochs(len(history))}. Each member "
+        f"Gradient descent on the network{steps}, {_epochs(len(history))}. Each member "
         f"learns from {fitting.folds - 1} of {fitting.folds} parts of the training rows and is judged on the part it "
         "holds out. The straight line is computed at once, without steps."
     )
     blocks: list[Block] = []
-    if history:
-        held_out = [epoch.held_out_loss for epoch in history]
-        best = min(range(len(history)), key=lambda place: _or_infinite(held_out[place])) + 1
-        loss = "log loss" if story.classes else "squared error"
-        blocks.append(charts.learning_curves([epoch.training_loss for epoch in history], held_out, best, loss))
-    blocks += [*_parameters(predictor), _kept(story), Folded("Why these settings", (_sizes(story, "fitting"),))]
+    for part in predictor.network:
+        told = [epoch for epoch in history if epoch.part == part]
+        if told:
+            held_out = [epoch.held_out_loss for epoch in told]
+            best = min(range(len(told)), key=lambda place: _or_infinite(held_out[place])) + 1
+            loss = "log loss" if story.classes else "squared error"
+            of = f" of {part}" if len(predictor.network) > 1 else ""
+            blocks.append(charts.learning_curves([epoch.training_loss for epoch in told], held_out, best, loss + of))
+    settings = Folded("Why these settings", (_sizes(story, "fitting", fitting),))
+    blocks += [*_parameters(predictor), *_weights(story), _kept(story), settings]
     return Chapter("3 Fit", lead, tuple(blocks))
 
 
@@ -134,8 +164,8 @@ def _epochs(many: int) -> str:
 
 def _parameters(predictor: Predictor) -> tuple[Block, ...]:
     with torch.random.fork_rng(devices=[]):
-        born = network_over(predictor.network.features, predictor.plan, outputs_for(predictor.encoders))
-    before, after = (dict(network.named_parameters()) for network in (born, predictor.network))
+        born = network_anew(predictor.network, predictor.plan, predictor.encoders)
+    before, after = (dict(as_one(network).named_parameters()) for network in (born, predictor.network))
     changes = [
         charts.Change(name, tuple(value.shape), value.detach().numpy(), after[name].detach().numpy())
         for name, value in before.items()
@@ -143,6 +173,20 @@ def _parameters(predictor: Predictor) -> tuple[Block, ...]:
     together = [parameters_to_vector(network.parameters()).detach().numpy() for network in (born, predictor.network)]
     table = charts.parameter_table(changes)
     return charts.weights("the network's parameters", *together), Folded(table.question, (replace(table, question=""),))
+
+
+def _weights(story: Story) -> list[Grid]:
+    """How much each part of the network is believed, where there are several."""
+    predictor = story.run.predictor
+    if len(predictor.network) == 1:
+        return []
+    parts = parts_of(story.plan, predictor.encoders)
+    rows = tuple(
+        (part.name, part.told, number(round(weight, 2)))
+        for part, weight in zip(parts, predictor.weights.tolist(), strict=True)
+    )
+    caption = "Learned from training rows by members that had not seen them; a part of weight 0 has no say."
+    return [Grid("How much is each part believed?", ("part", "what it reads", "weight"), rows, caption)]
 
 
 def _kept(story: Story) -> Grid:

@@ -83,7 +83,12 @@ def write_copies(folder: Path, table: Table, test_table: Table | None) -> None:
 def write_log(folder: Path, history: Sequence[Epoch], kept: str) -> None:
     """log.jsonl: a line an epoch."""
     lines = [
-        {"epoch": epoch.number, "training_loss": epoch.training_loss, "held_out_loss": epoch.held_out_loss}
+        {
+            "part": epoch.part,
+            "epoch": epoch.number,
+            "training_loss": epoch.training_loss,
+            "held_out_loss": epoch.held_out_loss,
+        }
         for epoch in history
     ]
     write_whole(folder / LOG, "".join(json.dumps(line) + "\n" for line in [*lines, {"kept": kept}]))

@@ -23,7 +23,7 @@ from firstlight.evaluate.evaluation import Evaluation
 from firstlight.evaluate.stored import as_json, from_json
 from firstlight.files import write_whole
 from firstlight.model.answers import Answers, ClassAnswers
-from firstlight.model.building import network_over, outputs_for
+from firstlight.model.building import features_of, outputs_for, parts_of
 from firstlight.model.encoding import Encoders
 from firstlight.model.predictor import CONSTANT, LINE, NETWORK, Predictor, Unit
 from firstlight.plain.line import Line
@@ -46,7 +46,7 @@ class State(BaseModel, frozen=True, extra="forbid"):
     labels: tuple[str, ...]
     mean: float
     deviation: float
-    temperature: float
+    weights: tuple[float, ...]  # of the parts of the network
     halfwidths: Mapping[str, float | None]  # None: without end
     kept: str
     held_out_losses: Mapping[str, float | None]  # None: not a number
@@ -76,7 +76,7 @@ def save_model(path: Path, predictor: Predictor, evaluation: Evaluation | None, 
             for block, columns in predictor.encoders.learned.items()
         },
         labels=predictor.encoders.labels, mean=predictor.unit.mean, deviation=predictor.unit.deviation,
-        temperature=predictor.temperature, halfwidths=_finite(predictor.halfwidths), kept=predictor.kept,
+        weights=tuple(predictor.weights.tolist()), halfwidths=_finite(predictor.halfwidths), kept=predictor.kept,
         held_out_losses=_finite(predictor.held_out_losses),
     )  # fmt: skip
     metadata = {
@@ -192,29 +192,27 @@ def _predictor(plan: Plan, state: State, header: Header, tensors: Mapping[str, T
     if (plan.target.task == "classification") != (len(state.labels) > 1):
         raise ValueError("its labels do not fit its task")
     outputs = outputs_for(encoders)
+    parts = parts_of(plan, encoders)
+    if len(state.weights) != len(parts) or not all(0 <= weight < math.inf for weight in state.weights):
+        raise ValueError("the weights of its parts are not those of the plan's network")
     with torch.device("meta"):  # shapes alone: no memory is set aside before they are known to be the file's
-        network = network_over(_features(plan, tensors, "network", 0), plan, outputs)
-        line = Line(_features(plan, tensors, "line", 1), outputs)
+        made = {part.name: part.rebuild(_under(f"network.{part.name}.", tensors)) for part in parts}
+        network = nn.ModuleDict(made)
+        line = Line(features_of(plan.kinds, _under("line.", tensors), 1), outputs)
     _load(network, "network.", header.tensors, tensors)
     _load(line, "line.", header.tensors, tensors)
     if tensors["constant"].shape != (outputs,):
         raise ValueError("the constant guess has another shape")
+    weights = torch.tensor(state.weights, dtype=torch.float64)
     return Predictor(
-        plan=plan, encoders=encoders, network=network.eval(), line=line.eval(), constant=tensors["constant"],
-        unit=Unit(state.mean, state.deviation), temperature=state.temperature, kept=state.kept,
+        plan=plan, encoders=encoders, network=network.eval(), weights=weights, line=line.eval(),
+        constant=tensors["constant"], unit=Unit(state.mean, state.deviation), kept=state.kept,
         halfwidths=_with_infinities(state.halfwidths), held_out_losses=_with_infinities(state.held_out_losses),
     )  # fmt: skip
 
 
-def _features(plan: Plan, tensors: Mapping[str, Tensor], owner: str, which: int) -> nn.ModuleDict:
-    """The features modules of the plan's kinds, from their tensors; no other module can come out of a file."""
-    features = {}
-    for kind in plan.kinds:
-        prefix = f"{owner}.features.{kind.block}."
-        parts = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-        with torch.device("cpu"):
-            features[kind.block] = kind.modules[which](**parts)
-    return nn.ModuleDict(features)
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _load(module: nn.Module, prefix: str, entries: Mapping[str, Entry], tensors: Mapping[str, Tensor]) -> None:
