@@ -123,6 +123,15 @@ def test_packed_files_are_read_with_all_their_members(
         assert_frame_equal(read_again(table), expected)
 
 
+@pytest.mark.parametrize(("encoding", "exact"), [("utf-8", True), ("utf-8-sig", False), ("utf-16", False)])
+def test_an_encoding_of_text_editors_does_not_hide_the_first_record(tmp_path: Path, encoding: str, exact: bool) -> None:
+    table = read(written(tmp_path / "t.fa", ">Käfer\nACGT\n>b\nGG\n".encode(encoding)))
+    assert table.frame.rows() == [("Käfer", "ACGT"), ("b", "GG")]
+    assert table.reading.exact is exact
+    if exact:
+        assert_frame_equal(read_again(table), table.frame)
+
+
 def test_standard_input_may_be_a_fasta(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(FASTA)))
     table = read("-")

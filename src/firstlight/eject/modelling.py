@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
 from firstlight.kinds.kind import SCRIPT_WIDTH
 from firstlight.model.building import outputs_for
 from firstlight.model.encoding import Encoders
@@ -78,15 +80,15 @@ def fit_network(plan: Plan, *, calibrated: bool) -> list[str]:
     return lines + (_believed(plan) if calibrated else [])
 
 
-def _fits(plan: Plan) -> dict[str, tuple[int, str, str]]:
-    """Of each part: how many members it has, the function that fits it, and what that is told beyond the data."""
+def _fits(plan: Plan) -> dict[str, tuple[str, str, str]]:
+    """Of each part: who learns from which rows, the function that fits it, and what that is told beyond the data."""
     fits = {}
     if sizes := plan.network:
         told = f"epochs={sizes.epochs}, batch={sizes.batch}, rate={sizes.rate!r}, decay={sizes.decay!r}"
-        fits[COLUMNS] = (sizes.members, "fit_members", told)
+        fits[COLUMNS] = (f"learning(folds, {sizes.members})", "fit_members", told)
     for _, part in plan.sequence_parts:
         settings = plan.parts[part.name]
-        fits[part.name] = (settings.members, *part.snippets.fit(settings))
+        fits[part.name] = (part.snippets.learns(settings), *part.snippets.fit(settings))
     return fits
 
 
@@ -108,10 +110,10 @@ def _fit_call(plan: Plan, name: str, module: str, learns: str) -> list[str]:
 
 
 def _fit_alone(plan: Plan) -> list[str]:
-    ((name, (members, *_)),) = _fits(plan).items()
+    ((name, (learns, *_)),) = _fits(plan).items()
     first, *others = _fit_call(plan, name, "model", "learns")
     return [
-        f"learns = learning(folds, {members})",
+        f"learns = {learns}",
         f"torch.manual_seed({plan.fitting.seed})  # of the order of the rows",
         f"epochs = {first}",
         *others,
@@ -122,7 +124,7 @@ def _fit_alone(plan: Plan) -> list[str]:
 
 def _fit_side_by_side(plan: Plan) -> list[str]:
     fits = _fits(plan)
-    lines = mapping("learns = ", [f'"{name}": learning(folds, {members})' for name, (members, *_) in fits.items()], "")
+    lines = mapping("learns = ", [f'"{name}": {learns}' for name, (learns, *_) in fits.items()], "")
     lines.append("fits = {")
     for name in fits:
         first, *between, last = _fit_call(plan, name, name, f'learns["{name}"]')
@@ -138,13 +140,15 @@ def _fit_side_by_side(plan: Plan) -> list[str]:
 
 
 def _believed(plan: Plan) -> list[str]:
-    """How much each part is believed, by its answers to rows that members held out."""
-    fits, classes = _fits(plan), plan.target.task == "classification"
+    """How sure the network may be, and how far each of several parts is believed, by answers to rows held out."""
+    classes, alone = plan.target.task == "classification", len(plan.epochs) == 1
+    if alone and not classes:
+        return []
     shares = ".softmax(dim=-1)" if classes else ""
-    if len(fits) == 1:
-        lines = [
-            f"held_out = held_out_mean(outputs_of(model, inputs, len(train)).double(){shares}, learns).unsqueeze(0)"
-        ]
+    if alone:
+        lines = [f"held_out = held_out_mean(outputs_of(model, inputs, len(train)).double(){shares}, learns)"]
+        known = "held_out.isfinite().all(dim=1)"
+        learned = "targets[train]"
     else:
         lines = [
             "held_out = torch.stack([",
@@ -152,32 +156,45 @@ def _believed(plan: Plan) -> list[str]:
             "    for name, part in model.items()",
             "])",
         ]
-    learned = "targets[train]" if classes else "(targets[train] - mean) / deviation"
-    held_out = "held_out"
-    if min(members for members, *_ in fits.values()) < plan.fitting.folds:
-        lines.append(
-            "answered = ~held_out.isnan().any(dim=0).any(dim=1)  # rows that some member of each part holds out"
-        )
-        held_out, learned = "held_out[:, answered]", "targets[train][answered]" if classes else f"({learned})[answered]"
-    if classes:
-        return [*lines, f"weights = fit_weights({held_out}, {learned})  # how sure it may be"]
-    return [*lines, f"weights = least_squares_weights({held_out}.squeeze(2), {learned})"]
+        known = "held_out.isfinite().all(dim=2).all(dim=0)"
+        learned = "targets[train]" if classes else "unit_targets"
+    if some_rows_are_held_out_by_none(plan):
+        rows = "held_out[known]" if alone else "held_out[:, known]"
+        lines += [f"known = {known}  # rows that some member holds out", f"held_out = {rows}"]
+        learned += "[known]"
+    if alone:
+        fit = f"temperature = fit_temperature(held_out.clamp_min(1e-12).log(), {learned})  # how sure it may be"
+    elif classes:
+        fit = f"weights, bias = fit_weights(held_out, {learned})  # how far each part is believed"
+    else:
+        fit = f"weights = least_squares_weights(held_out.squeeze(2), {learned})  # how far each part is believed"
+    settled = [f"{part.name}.{part.snippets.settle}" for _, part in plan.sequence_parts if part.snippets.settle]
+    return [*lines, fit, *([f"model.{settled[0].partition('.')[2]}"] if alone and settled else settled)]
+
+
+def some_rows_are_held_out_by_none(plan: Plan) -> bool:
+    """Whether a part has fewer members than there are folds, so that it has no held-out answer to some rows."""
+    folds = torch.arange(plan.fitting.folds)
+    learns = [part.learns(folds, plan.parts[part.name]) for _, part in plan.sequence_parts]
+    return any(bool((each.amin(dim=0) > 0).any()) for each in learns)
 
 
 def answers_of_network(plan: Plan) -> list[str]:
     """What the network answers to the test rows, by its parts together."""
-    classes = plan.target.task == "classification"
+    classes, alone = plan.target.task == "classification", len(plan.epochs) == 1
+    if alone:
+        answer = "outputs_of(model, unseen, len(test)).double()"
+        if classes:
+            return [f"outputs = {answer}", "answers = sharpen(outputs.softmax(dim=-1).mean(dim=0), temperature)"]
+        return [f"answers = {answer}.mean(dim=0).flatten() * deviation + mean"]
     shares = ".softmax(dim=-1)" if classes else ""
-    if len(plan.epochs) == 1:
-        lines = [f"given = outputs_of(model, unseen, len(test)).double(){shares}.mean(dim=0, keepdim=True)"]
-    else:
-        lines = [
-            "given = torch.stack([",
-            f"    outputs_of(part, unseen, len(test)).double(){shares}.mean(dim=0) for part in model.values()",
-            "])",
-        ]
+    lines = [
+        "given = torch.stack([",
+        f"    outputs_of(part, unseen, len(test)).double(){shares}.mean(dim=0) for part in model.values()",
+        "])",
+    ]
     if classes:
-        return [*lines, "answers = blended(given, weights)"]
+        return [*lines, "answers = blended(given, weights, bias)"]
     return [*lines, "answers = (weights.unsqueeze(1) * given.squeeze(2)).sum(dim=0) * deviation + mean"]
 
 

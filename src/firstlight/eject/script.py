@@ -148,7 +148,7 @@ def _encoded(predictor: Predictor) -> list[str]:
     blocks = [f'"{kind.block}": {kind.snippets.encode}' for kind in _read_as_blocks(predictor)]
     if predictor.kept != NETWORK:
         return blocks
-    return blocks + [f'"{part.name}": {part.snippets.encode(plan.parts[part.name])}' for _, part in plan.sequence_parts]
+    return blocks + [f'"{block}": {part.snippets.encode}' for block, (_, part) in plan.sequence_blocks.items()]
 
 
 def _reading(plan: Plan, folder: Path) -> list[str]:

@@ -9,8 +9,9 @@ from firstlight.kinds.category import CATEGORY
 from firstlight.kinds.date import DATE
 from firstlight.kinds.kind import Kind
 from firstlight.kinds.number import NUMBER
+from firstlight.kinds.text import TEXT
 
-KINDS: tuple[Kind[Any], ...] = (NUMBER, CATEGORY, BOOLEAN, DATE)
+KINDS: tuple[Kind[Any], ...] = (NUMBER, CATEGORY, BOOLEAN, DATE, TEXT)
 
 
 def kind_named(name: str) -> Kind[Any]:

@@ -69,7 +69,6 @@ class Snippets(Generic[S]):
 class PartSettings(Settings, frozen=True):
     """The sizes of a part and how it is fitted; a table of its own in plan.toml."""
 
-    members: int = Field(ge=1, le=256)
     epochs: int = Field(ge=1)
 
 
@@ -87,6 +86,11 @@ class Aim:
     seconds: float | None
     seed: int
 
+    @property
+    def classes(self) -> bool:
+        """Whether classes are learned, not numbers."""
+        return not self.targets.is_floating_point()
+
 
 @dataclass(frozen=True)
 class PartSnippets(Generic[P]):
@@ -95,32 +99,41 @@ class PartSnippets(Generic[P]):
     In them, `rows` is the table, `train` the numbers of the training rows, `inputs` the encoded training rows.
     """
 
-    encode: Callable[[P], str]
+    encode: str
     build: Callable[[P, int], str]
+    learns: Callable[[P], str]  # with `folds`, those of the training rows
     fit: Callable[[P], tuple[str, str]]  # the function that fits it, and what that is told beyond the data
+    settle: str = ""  # a method of the module
 
 
 @dataclass(frozen=True)
 class NetworkPart(Generic[S, P]):
     """A part of the network that reads the columns of one kind as sequences, and answers by itself.
 
+    block: under which name the inputs hold what it reads; parts of one block are given the same.
     decide(rows, columns, aim)                 the sizes, from training rows; None where the part is not worth its time
-    encode(rows, columns, settings)            cells to what the part reads, under the part's name
+    encode(rows, columns)                      cells to what the part reads
     build(values, settings, outputs)           from encoded training rows: a module (rows of them) to
                                                (members, rows, outputs)
-    rebuild(tensors, settings, outputs)        the same module for tensors of a file
+    rebuild(tensors, settings, outputs)        the same module, settled, for tensors of a file
+    learns(folds, settings)                    from which rows each member learns: (members, rows)
     fit(module, inputs, targets, learns, losses_of, settings)
                                                gradient descent, an epoch at a time
+    settle(module)                             after the fit: leaves what answers new rows
     """
 
     name: str
+    block: str
     told: str  # what it reads, for people
+    folds: int  # into how many parts the training rows are best dealt for it
     settings: type[P]
     decide: Callable[[pl.DataFrame, Mapping[str, S], Aim], P | None]
-    encode: Callable[[pl.DataFrame, Mapping[str, S], P], Any]
+    encode: Callable[[pl.DataFrame, Mapping[str, S]], Any]
     build: Callable[[Any, P, int], nn.Module]
     rebuild: Callable[[Mapping[str, Tensor], P, int], nn.Module]
-    fit: Callable[[nn.Module, dict[str, Any], Tensor, Tensor, Callable[[Tensor, Tensor], Tensor], P], Epochs]
+    learns: Callable[[Tensor, P], Tensor]
+    fit: Callable[[Any, dict[str, Any], Tensor, Tensor, Callable[[Tensor, Tensor], Tensor], P], Epochs]
+    settle: Callable[[Any], None]
     snippets: PartSnippets[P]
 
 

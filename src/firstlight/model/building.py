@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from firstlight.kinds.kind import Epochs, Kind, NetworkPart
 from firstlight.model.encoding import Encoders
 from firstlight.plain.line import Line
-from firstlight.plain.loop import fit_members
+from firstlight.plain.loop import fit_members, learning
 from firstlight.plain.network import Members
 from firstlight.plan.plan import COLUMNS, Network, Plan
 
@@ -29,15 +29,18 @@ class PlannedPart:
 
     build(inputs)      the module, as it is born; inputs: the encoded training rows
     rebuild(tensors)   a module of the same shapes for the tensors of a file, by their names in the module
+    learns(folds)      from which rows each member learns: (members, rows)
     fit(module, inputs, targets, learns, losses_of)
+    settle(module)     after the fit: leaves what answers new rows
     """
 
     name: str
     told: str  # what it reads, for people
-    members: int
+    learns: Callable[[Tensor], Tensor]
     build: Callable[[Mapping[str, Any]], nn.Module]
     rebuild: Callable[[Mapping[str, Tensor]], nn.Module]
     fit: Callable[[nn.Module, dict[str, Any], Tensor, Tensor, Losses], Epochs]
+    settle: Callable[[nn.Module], None]
 
 
 def parts_of(plan: Plan, encoders: Encoders) -> tuple[PlannedPart, ...]:
@@ -64,13 +67,14 @@ def _over_columns(plan: Plan, sizes: Network, encoders: Encoders) -> PlannedPart
     return PlannedPart(
         name=COLUMNS,
         told="the columns",
-        members=sizes.members,
+        learns=lambda folds: learning(folds, sizes.members),
         build=build,
         rebuild=lambda tensors: over(features_of(plan.cell_kinds, tensors, 0)),
         fit=lambda module, inputs, targets, learns, losses_of: fit_members(
             module, inputs, targets, learns, losses_of, epochs=sizes.epochs, batch=sizes.batch, rate=sizes.rate,
             decay=sizes.decay,
         ),
+        settle=lambda module: None,
     )  # fmt: skip
 
 
@@ -80,12 +84,13 @@ def _over_sequences(part: NetworkPart[Any, Any], plan: Plan, encoders: Encoders)
     return PlannedPart(
         name=part.name,
         told=part.told,
-        members=settings.members,
-        build=lambda inputs: part.build(inputs[part.name], settings, outputs),
+        learns=lambda folds: part.learns(folds, settings),
+        build=lambda inputs: part.build(inputs[part.block], settings, outputs),
         rebuild=lambda tensors: part.rebuild(tensors, settings, outputs),
         fit=lambda module, inputs, targets, learns, losses_of: part.fit(
             module, inputs, targets, learns, losses_of, settings
         ),
+        settle=part.settle,
     )
 
 

@@ -38,14 +38,11 @@ def learn(rows: pl.DataFrame, plan: Plan) -> Encoders:
 def encode(rows: pl.DataFrame, plan: Plan, encoders: Encoders) -> dict[str, Any]:
     """A tensor for each kind of column, (rows, ...) each, under the names of the kinds' blocks.
 
-    What the parts of the network that read sequences need stands beside them, under the names of the parts.
+    What the parts of the network that read sequences need stands beside them, under the names of their blocks.
     """
     return {
         **{kind.block: kind.encode(rows, plan.of_kind(kind), encoders.learned[kind.block]) for kind in plan.kinds},
-        **{
-            part.name: part.encode(rows, plan.of_kind(kind), plan.parts[part.name])
-            for kind, part in plan.sequence_parts
-        },
+        **{block: part.encode(rows, plan.of_kind(kind)) for block, (kind, part) in plan.sequence_blocks.items()},
     }
 
 
@@ -89,7 +86,7 @@ def strays_in(rows: pl.DataFrame, plan: Plan) -> tuple[str, ...]:
 
 def oddities(rows: pl.DataFrame, plan: Plan, encoders: Encoders) -> tuple[str, ...]:
     """What rows hold that a model cannot use: cells that cannot be read, and words that it does not know."""
-    words_known = {name: known for kind in plan.kinds for name, known in encoders.learned[kind.block].items()}
+    words_known = {name: known for kind in plan.cell_kinds for name, known in encoders.learned[kind.block].items()}
     unseen = [note for name, known in words_known.items() for note in _unseen(rows[name], known, name)]
     return (*strays_in(rows, plan), *unseen)
 

@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from firstlight.model.building import build_network, outputs_for, parts_of
 from firstlight.model.encoding import Encoders, encode
 from firstlight.model.predictor import CONSTANT, LINE, NETWORK, Predictor, Unit
-from firstlight.plain.calibration import conformal_halfwidth, fit_weights, least_squares_weights
+from firstlight.plain.calibration import conformal_halfwidth, fit_temperature, fit_weights, least_squares_weights
 from firstlight.plain.line import Line, least_squares, logistic
-from firstlight.plain.loop import held_out_mean, keeping_best, learning, outputs_of, up_to
+from firstlight.plain.loop import held_out_mean, keeping_best, outputs_of, up_to
 from firstlight.plain.split import folds_of
 from firstlight.plain.targets import blended, member_log_losses, member_squared_errors
 from firstlight.plan.plan import Plan
@@ -104,7 +104,7 @@ def fit_network(network: nn.ModuleDict, lesson: Lesson) -> Iterator[Epoch]:
     last_epochs = lesson.plan.last_epochs
     for part in parts_of(lesson.plan, lesson.encoders):
         module = network[part.name]
-        learns = learning(lesson.folds, part.members)
+        learns = part.learns(lesson.folds)
         torch.manual_seed(lesson.plan.fitting.seed)  # whatever used chance since the part was born
         epochs = part.fit(module, lesson.inputs, targets, learns, losses_of)
         for epoch in keeping_best(module, up_to(epochs, last_epochs[part.name])):
@@ -119,15 +119,17 @@ def finish(network: nn.ModuleDict, line: Line, line_held_out: Tensor, lesson: Le
     both = answered & ~line_held_out[:, 0].isnan()
     halfwidths = {NETWORK: 0.0, LINE: 0.0, CONSTANT: 0.0}
     if lesson.plan.target.task == "classification":
-        weights = fit_weights(held_out[:, answered], targets[answered])
+        weights, bias = _belief(held_out[:, answered], targets[answered])
         losses = {
-            NETWORK: F.nll_loss(blended(held_out[:, both], weights).log(), targets[both]),
+            NETWORK: F.nll_loss(blended(held_out[:, both], weights, bias).log(), targets[both]),
             LINE: F.cross_entropy(line_held_out[both], targets[both]),
         }
         constant = torch.bincount(targets, minlength=len(lesson.encoders.labels)).double() / len(targets)
     else:
         scaled = (targets - unit.mean) / unit.deviation
-        weights = least_squares_weights(held_out[:, answered, 0], scaled[answered])
+        weights, bias = torch.ones(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+        if len(held_out) > 1:
+            weights = least_squares_weights(held_out[:, answered, 0], scaled[answered])
         together = (weights.unsqueeze(1) * held_out[:, :, 0]).sum(dim=0)
         guesses = {
             NETWORK: together * unit.deviation + unit.mean,
@@ -138,12 +140,25 @@ def finish(network: nn.ModuleDict, line: Line, line_held_out: Tensor, lesson: Le
         losses = {name: error[both].square().mean() for name, error in errors.items()}
         halfwidths = {name: conformal_halfwidth(error[~error.isnan()], RANGE_SHARE) for name, error in errors.items()}
         constant = targets.mean().unsqueeze(0)
+    for part in parts_of(lesson.plan, lesson.encoders):
+        part.settle(network[part.name])
     kept = NETWORK if losses[NETWORK] < losses[LINE] or not math.isfinite(losses[LINE]) else LINE
     return Predictor(
-        plan=lesson.plan, encoders=lesson.encoders, network=network.eval(), weights=weights, line=line.eval(),
-        constant=constant, unit=unit, halfwidths=halfwidths, kept=kept,
+        plan=lesson.plan, encoders=lesson.encoders, network=network.eval(), weights=weights, bias=bias,
+        line=line.eval(), constant=constant, unit=unit, halfwidths=halfwidths, kept=kept,
         held_out_losses={name: losses[name].item() for name in (NETWORK, LINE)},
     )  # fmt: skip
+
+
+def _belief(held_out: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """The weight of each part and the bias of each class; a part that stands alone only has a temperature.
+
+    held_out: probabilities (parts, rows, classes).
+    """
+    if len(held_out) > 1:
+        return fit_weights(held_out, targets)
+    temperature = fit_temperature(held_out[0].clamp_min(1e-12).log(), targets)
+    return torch.tensor([1 / temperature], dtype=torch.float64), torch.zeros(held_out.shape[2], dtype=torch.float64)
 
 
 def _held_out_answers(network: nn.ModuleDict, lesson: Lesson) -> Tensor:
@@ -154,7 +169,7 @@ def _held_out_answers(network: nn.ModuleDict, lesson: Lesson) -> Tensor:
     answers = []
     for part in parts_of(lesson.plan, lesson.encoders):
         outputs = outputs_of(network[part.name], lesson.inputs, len(lesson.targets)).double()
-        learns = learning(lesson.folds, part.members)
+        learns = part.learns(lesson.folds)
         classes = lesson.plan.target.task == "classification"
         answers.append(held_out_mean(outputs.softmax(dim=-1) if classes else outputs, learns))
     return torch.stack(answers)

@@ -40,7 +40,7 @@ class Predictor:
     """All that is needed to answer: the plan, the encoders, the fitted modules and their calibration.
 
     network:         the parts of the network, by name.
-    weights:         how much each of them is believed, (parts,) float64.
+    weights, bias:   how much each of them is believed, (parts,), and what is added for each class, (outputs,); float64.
     kept:            which of network and line is the model; the others stand beside it to compare.
     halfwidths:      of the range around a number, by name; zero for classes.
     held_out_losses: of network and line on training rows that they had not learned from (log loss, or squared error).
@@ -50,6 +50,7 @@ class Predictor:
     encoders: Encoders
     network: nn.ModuleDict
     weights: Tensor
+    bias: Tensor
     line: Line
     constant: Tensor  # (classes,) shares, or (1,) mean; float64
     unit: Unit
@@ -90,6 +91,6 @@ class Predictor:
             return sums.softmax(dim=-1) if classes else sums
         outputs = [outputs_of(part, inputs, rows).double() for part in self.network.values()]
         if classes:
-            return blended(torch.stack([each.softmax(dim=-1).mean(dim=0) for each in outputs]), self.weights)
+            return blended(torch.stack([each.softmax(dim=-1).mean(dim=0) for each in outputs]), self.weights, self.bias)
         numbers = torch.stack([each.mean(dim=0) for each in outputs])
         return (self.weights.view(-1, 1, 1) * numbers).sum(dim=0) * self.unit.deviation + self.unit.mean

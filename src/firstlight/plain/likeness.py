@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor
 
+from firstlight.plain.hashing import hashes_of
 from firstlight.plain.split import linked
 
 TEXT_SHINGLE = 8  # bytes of a text: about a word and a half
@@ -83,13 +84,6 @@ def windows_without(marked: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
     return np.asarray(before[width:] == before[:-width])
 
 
-def hashes_of(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Hashes: numbers of 64 bits that look random, by the last step of Appleby's MurmurHash3."""
-    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
-        numbers = (numbers ^ (numbers >> np.uint64(33))) * np.uint64(factor)
-    return numbers ^ (numbers >> np.uint64(33))
-
-
 def sketches_of(
     cells: pl.Series,
     clean: Callable[[bytes], bytes],
@@ -137,12 +131,16 @@ def kin_by_sketches(sketches: NDArray[np.int32], near: float, fewest: int) -> Te
             one, other = order[:-apart], order[apart:]
             agree = bands[one, band] == bands[other, band]
             neighbours = places[np.stack([one[agree], other[agree]])]
-            pairs.append(neighbours[:, common_share(sketches[neighbours]) >= near])
+            pairs.append(neighbours[:, common_shares(sketches, neighbours) >= near])
     return linked(len(sketches), torch.from_numpy(np.concatenate(pairs, axis=1)))
 
 
-def common_share(sketches: NDArray[np.int32]) -> NDArray[np.float64]:
-    """The share of shingles that both of two rows have: (2, pairs, SKETCH_BINS) to (pairs,)."""
-    one, other = sketches
-    both = (one == other) & (one != EMPTY_BIN)
-    return np.asarray(both.sum(axis=1) / ((one != EMPTY_BIN) | (other != EMPTY_BIN)).sum(axis=1))
+def common_shares(sketches: NDArray[np.int32], pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The share of shingles that both rows of each pair have: (rows, SKETCH_BINS) and (2, pairs) to (pairs,)."""
+    shares = np.empty(pairs.shape[1])
+    for start in range(0, len(shares), 4096):
+        one, other = sketches[pairs[:, start : start + 4096]]
+        both = (one == other) & (one != EMPTY_BIN)
+        either = (one != EMPTY_BIN) | (other != EMPTY_BIN)
+        shares[start : start + 4096] = both.sum(axis=1) / either.sum(axis=1)
+    return shares

@@ -66,7 +66,7 @@ def record_texts(content: bytes, headers: NDArray[np.int64], sequences: NDArray[
 def fasta_records(content: bytes) -> pl.DataFrame:
     """A FASTA: a line with ">" and a header, then lines of sequence, up to the next such line.
 
-    >>> fasta_records(b">a one\nACGT\nAC\n>b\nGG\n")["sequence"].to_list()
+    >>> fasta_records(b">a one\\nACGT\\nAC\\n>b\\nGG\\n")["sequence"].to_list()
     ['ACGTAC', 'GG']
     """
     text = np.frombuffer(content, np.uint8)

@@ -24,6 +24,12 @@ def member_squared_errors(outputs: Tensor, targets: Tensor) -> Tensor:
     return (outputs.squeeze(-1) - targets).square()
 
 
-def blended(probabilities: Tensor, weights: Tensor) -> Tensor:
-    """Probabilities (rows, classes) from those of a model's parts (parts, rows, classes), by their weights (parts,)."""
-    return (weights.view(-1, 1, 1) * probabilities.double().clamp_min(1e-12).log()).sum(dim=0).softmax(dim=-1)
+def sharpen(probabilities: Tensor, temperature: float) -> Tensor:
+    """Probabilities made surer (temperature below 1) or less sure (above 1); their order stays."""
+    return (probabilities.clamp_min(1e-12).log() / temperature).softmax(dim=-1)
+
+
+def blended(probabilities: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
+    """Probabilities (rows, classes) from those of a model's parts (parts, rows, classes), by the parts' weights."""
+    logs = probabilities.double().clamp_min(1e-12).log()
+    return ((weights.view(-1, 1, 1) * logs).sum(dim=0) + bias).softmax(dim=-1)

@@ -25,6 +25,7 @@ STEP_OVERHEAD = 0.0015  # seconds a step that do not depend on sizes: seen on a 
 DEFAULT_SECONDS = 30.0
 DEFAULT_STEPS = 2500  # from where on a longer fit was seen to gain little
 MOST_EPOCHS = 30
+MOST_FOLDS = 8
 SMALL_BATCH = 64  # rows a step up to which threads wait for one another longer than they work
 FEWEST_EPOCHS = 4  # with fewer a network is hardly fitted; a slow machine takes longer instead
 
@@ -65,10 +66,10 @@ def network_for(rows: int, columns: int, words: int, seconds: float | None) -> N
     return network.model_copy(update={"epochs": epochs})
 
 
-def fitting_for(rows: int, batch: int, seed: int) -> Fitting:
-    """Folds and threads; batch: rows a step of the part that is read cell by cell."""
+def fitting_for(rows: int, batch: int, folds: int, seed: int) -> Fitting:
+    """Folds, at most so many, and threads; batch: rows a step of the part that reads cell by cell."""
     threads = torch.get_num_threads() if batch > SMALL_BATCH else 1
-    return Fitting(folds=max(2, min(8, rows // 2)), seed=seed, threads=threads)
+    return Fitting(folds=max(2, min(folds, rows // 2)), seed=seed, threads=threads)
 
 
 def epochs_within(seconds: float, rows: int, features: int, network: Network) -> int:

@@ -15,10 +15,11 @@ from firstlight.kinds.boolean import BOOLEAN
 from firstlight.kinds.date import DATE
 from firstlight.kinds.kind import Aim, Claim, PartSettings, has_words
 from firstlight.kinds.number import NUMBER, NumberSettings, column_values
+from firstlight.kinds.text import TEXT
 from firstlight.plain.categories import codes, words
 from firstlight.plain.dates import PARTS_OF_A_DATE
 from firstlight.plain.targets import labels_of
-from firstlight.plan.budget import fitting_for, network_for
+from firstlight.plan.budget import MOST_FOLDS, fitting_for, network_for
 from firstlight.plan.leaks import copy_of_target, suspicions
 from firstlight.plan.plan import LEFT_OUT, Column, Fitting, Network, Plan, Source, Split, Target, Task
 from firstlight.refusal import Refused
@@ -66,7 +67,7 @@ def decide(
     if all(column.kind == LEFT_OUT for column in columns):
         raise Refused(f"{source.name}: no column is left to predict {target!r} from ({_why_none(decisions)}).")
     network = _network(columns, len(rows), seconds)
-    fitting = fitting_for(len(rows), network.batch if network else len(rows), seed)
+    fitting = fitting_for(len(rows), network.batch if network else len(rows), _folds(columns), seed)
     reasons = {
         "target.task": why,
         **{f"columns.{decision.column.name}": decision.reason for decision in decisions},
@@ -94,6 +95,12 @@ def _network(columns: Sequence[Column], rows: int, seconds: float | None) -> Net
     numbers += len(PARTS_OF_A_DATE) * sum(column.kind == DATE.name for column in columns)
     vocabulary = sum(getattr(column.settings, "most", 2 * (column.kind == BOOLEAN.name)) for column in columns)
     return network_for(rows, numbers, vocabulary, seconds)
+
+
+def _folds(columns: Sequence[Column]) -> int:
+    """Into how many parts the training rows are dealt, at most: what is fewest for any part of the network."""
+    kinds = [kind_named(column.kind) for column in columns if column.kind != LEFT_OUT]
+    return min([MOST_FOLDS, *(part.folds for kind in kinds for part in kind.parts)])
 
 
 def _parts(
@@ -230,7 +237,11 @@ def _identifier(known: pl.Series, rows: int) -> str:
     if known.dtype == pl.String:
         read = NUMBER.claim(known)
         if read is None:
-            return "" if DATE.claim(known) else f"an identifier: {rows} different values in {rows} training rows"
+            return (
+                ""
+                if DATE.claim(known) or TEXT.claim(known)
+                else f"an identifier: {rows} different values in {rows} training rows"
+            )
         values = column_values(known, read.settings)
         known = pl.Series(values.numpy()).drop_nans()
     if not known.dtype.is_numeric() or not (known == known.round()).all():

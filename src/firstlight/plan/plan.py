@@ -147,6 +147,14 @@ class Plan(Part, frozen=True):
         return tuple((kind, part) for kind in self.kinds for part in kind.parts if part.name in self.parts)
 
     @property
+    def sequence_blocks(self) -> dict[str, tuple[Kind[Any], NetworkPart[Any, Any]]]:
+        """What has to be encoded for these parts, by block: some read the same."""
+        blocks: dict[str, tuple[Kind[Any], NetworkPart[Any, Any]]] = {}
+        for kind, part in self.sequence_parts:
+            blocks.setdefault(part.block, (kind, part))
+        return blocks
+
+    @property
     def epochs(self) -> dict[str, int]:
         """The epochs of each part of the network, in the order in which they are fitted."""
         cells = {COLUMNS: self.network.epochs} if self.network else {}

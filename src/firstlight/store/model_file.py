@@ -35,7 +35,7 @@ from firstlight.store.audit import LENGTH_BYTES, Entry, Header, audit, read_tens
 FORMAT = "firstlight 1"
 EXAMPLES = 5
 CLOSE = 1e-4  # answers are the same to the bit on the machine that fitted the model, and this close on others
-DTYPES = {"F32": torch.float32, "F64": torch.float64, "I64": torch.int64}
+DTYPES = {"F32": torch.float32, "F64": torch.float64, "I32": torch.int32, "I64": torch.int64}
 FILE_NAME = "model.safetensors"
 
 
@@ -47,6 +47,7 @@ class State(BaseModel, frozen=True, extra="forbid"):
     mean: float
     deviation: float
     weights: tuple[float, ...]  # of the parts of the network
+    bias: tuple[float, ...]  # of the classes
     halfwidths: Mapping[str, float | None]  # None: without end
     kept: str
     held_out_losses: Mapping[str, float | None]  # None: not a number
@@ -76,7 +77,8 @@ def save_model(path: Path, predictor: Predictor, evaluation: Evaluation | None, 
             for block, columns in predictor.encoders.learned.items()
         },
         labels=predictor.encoders.labels, mean=predictor.unit.mean, deviation=predictor.unit.deviation,
-        weights=tuple(predictor.weights.tolist()), halfwidths=_finite(predictor.halfwidths), kept=predictor.kept,
+        weights=tuple(predictor.weights.tolist()), bias=tuple(predictor.bias.tolist()),
+        halfwidths=_finite(predictor.halfwidths), kept=predictor.kept,
         held_out_losses=_finite(predictor.held_out_losses),
     )  # fmt: skip
     metadata = {
@@ -195,6 +197,8 @@ def _predictor(plan: Plan, state: State, header: Header, tensors: Mapping[str, T
     parts = parts_of(plan, encoders)
     if len(state.weights) != len(parts) or not all(0 <= weight < math.inf for weight in state.weights):
         raise ValueError("the weights of its parts are not those of the plan's network")
+    if len(state.bias) != outputs or not all(map(math.isfinite, state.bias)):
+        raise ValueError("the biases of its classes are not those of its labels")
     with torch.device("meta"):  # shapes alone: no memory is set aside before they are known to be the file's
         made = {part.name: part.rebuild(_under(f"network.{part.name}.", tensors)) for part in parts}
         network = nn.ModuleDict(made)
@@ -203,11 +207,11 @@ def _predictor(plan: Plan, state: State, header: Header, tensors: Mapping[str, T
     _load(line, "line.", header.tensors, tensors)
     if tensors["constant"].shape != (outputs,):
         raise ValueError("the constant guess has another shape")
-    weights = torch.tensor(state.weights, dtype=torch.float64)
     return Predictor(
-        plan=plan, encoders=encoders, network=network.eval(), weights=weights, line=line.eval(),
-        constant=tensors["constant"], unit=Unit(state.mean, state.deviation), kept=state.kept,
-        halfwidths=_with_infinities(state.halfwidths), held_out_losses=_with_infinities(state.held_out_losses),
+        plan=plan, encoders=encoders, network=network.eval(), weights=torch.tensor(state.weights, dtype=torch.float64),
+        bias=torch.tensor(state.bias, dtype=torch.float64), line=line.eval(), constant=tensors["constant"],
+        unit=Unit(state.mean, state.deviation), kept=state.kept, halfwidths=_with_infinities(state.halfwidths),
+        held_out_losses=_with_infinities(state.held_out_losses),
     )  # fmt: skip
 
 

@@ -1,0 +1,221 @@
+"""Text: cells that hold what somebody wrote, in any language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import polars as pl
+from torch import Tensor
+
+from firstlight.kinds.kind import (
+    Aim,
+    Claim,
+    Kind,
+    Learned,
+    NetworkPart,
+    PartSettings,
+    PartSnippets,
+    Settings,
+    Snippets,
+    in_brackets,
+    share,
+)
+from firstlight.plain.common_words import WORD, common_words, word_marks
+from firstlight.plain.numbers import Scaled, scaled
+from firstlight.plain.pieces import PieceSums, count_pieces, fit_pieces, learning_and_all, piece_sums
+from firstlight.plain.ragged import Ragged, TwoLevels
+from firstlight.plain.words import letter_pieces, word_pieces
+
+MANY_WORDS = 5.0  # a cell, on average, from which a column of different cells is text
+SOME_WORDS = 3.0  # from which it is where the words come again in other cells
+MANY_LETTERS = 8.0  # from which it is in scripts that set no blanks between words
+WITHOUT_BLANKS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+MOST_WEIGHTS = 2**23  # of a part of the network, over all its members and classes
+FOLDS = 4  # a fifth member learns from all rows
+EPOCHS = 20
+
+
+class TextSettings(Settings, frozen=True):
+    """How many of the most common words the straight line counts."""
+
+    common: int = 100
+
+
+class PiecesSettings(PartSettings, frozen=True):
+    """How a part over pieces of texts is fitted.
+
+    most: so many pieces have weights. decay: how small the weights are held. smoothing: what is added to the counts by
+    which a piece's weight begins.
+    """
+
+    most: int
+    decay: float
+    smoothing: float
+
+
+class CountsSettings(PartSettings, frozen=True):
+    """How the part that only counts pieces is fitted: so many have weights, and so much is added to each count."""
+
+    most: int
+    smoothing: float
+
+
+def claim(cells: pl.Series) -> Claim[TextSettings] | None:
+    """Text where cells differ and are made of many words, or of some that come again in other cells."""
+    if cells.dtype != pl.String:
+        return None
+    written = cells.drop_nulls().str.strip_chars()
+    written = written.filter(written != "")
+    if len(written) < 2 or written.n_unique() <= len(written) / 2:
+        return None
+    each = written.str.extract_all(WORD)
+    many = int(each.list.len().sum()) / len(written)
+    settings = TextSettings()
+    if share(written.str.contains(WITHOUT_BLANKS)) >= 0.5:
+        return Claim(0.7, f"{many:.0f} letters a cell, on average", settings) if many >= MANY_LETTERS else None
+    words = many if written.str.contains(r"\s").any() else 1.0  # "a-b-c-d-e-f" is one word, or a key
+    if words >= MANY_WORDS or (words >= SOME_WORDS and _come_again(each)):
+        return Claim(0.7, f"{words:.0f} words a cell, on average, and most cells differ", settings)
+    return None
+
+
+def _come_again(words: pl.Series) -> bool:
+    """Whether most words stand in several cells."""
+    every = words.list.eval(pl.element().str.to_lowercase()).explode().drop_nulls()
+    return every.n_unique() <= len(every) / 2
+
+
+def learn(rows: pl.DataFrame, columns: Mapping[str, TextSettings]) -> Learned:
+    """The words of each column that the straight line counts."""
+    return {name: common_words(rows[name], settings.common) for name, settings in columns.items()}
+
+
+def encode(rows: pl.DataFrame, columns: Mapping[str, TextSettings], learned: Learned) -> Tensor:
+    """Which common words stand in each row's texts: (rows, words) float64."""
+    return word_marks(rows, {name: learned[name] for name in columns})
+
+
+def _most(aim: Aim) -> int:
+    return MOST_WEIGHTS // ((aim.folds + 1) * (1 if aim.outputs == 2 else aim.outputs))
+
+
+def _encode_words(rows: pl.DataFrame, columns: Mapping[str, TextSettings]) -> Ragged:
+    return word_pieces(rows, list(columns))
+
+
+def _encode_letters(rows: pl.DataFrame, columns: Mapping[str, TextSettings]) -> TwoLevels:
+    return letter_pieces(rows, list(columns))
+
+
+def _build_line(view: str) -> Callable[[PiecesSettings | CountsSettings, int], str]:
+    def build(settings: PiecesSettings | CountsSettings, outputs: int) -> str:
+        sizes = f"most={settings.most}, members={FOLDS + 1}, outputs={outputs}"
+        return f'piece_sums("{view}", inputs["{view}"], {sizes})'
+
+    return build
+
+
+def _fitted_part(
+    name: str, told: str, encode: Callable[[pl.DataFrame, Mapping[str, TextSettings]], Any], reader: str,
+    decay: float, decay_of_numbers: float, smoothing: float,
+) -> NetworkPart[TextSettings, PiecesSettings]:  # fmt: skip
+    """A part that learns a weight for each piece, from a beginning by counts."""
+    return NetworkPart(
+        name=name,
+        block=name,
+        told=told,
+        folds=FOLDS,
+        settings=PiecesSettings,
+        decide=lambda rows, columns, aim: PiecesSettings(
+            epochs=EPOCHS, most=_most(aim), decay=decay if aim.classes else decay_of_numbers, smoothing=smoothing
+        ),
+        encode=encode,
+        build=lambda texts, settings, outputs: piece_sums(name, texts, settings.most, FOLDS + 1, outputs),
+        rebuild=lambda tensors, settings, outputs: PieceSums(name, tensors["known"], tensors["size"], 1, outputs),
+        learns=lambda folds, settings: learning_and_all(folds),
+        fit=lambda module, inputs, targets, learns, losses_of, settings: fit_pieces(
+            module, inputs, targets, learns, losses_of, settings.epochs, settings.decay, settings.smoothing
+        ),
+        settle=PieceSums.keep_last,
+        snippets=PartSnippets(
+            encode=f"{reader}(rows, list(TEXTS))",
+            build=_build_line(name),
+            learns=lambda settings: "learning_and_all(folds)",
+            fit=lambda settings: (
+                "fit_pieces",
+                f"epochs={settings.epochs}, decay={settings.decay!r}, smoothing={settings.smoothing!r}",
+            ),
+            settle="keep_last()",
+        ),
+    )
+
+
+WORDS = _fitted_part(
+    "words",
+    "words, and words near one another",
+    _encode_words,
+    "word_pieces",
+    decay=4.0,
+    decay_of_numbers=10.0,
+    smoothing=0.3,
+)
+LETTERS = _fitted_part(
+    "letters",
+    "pieces of 2 to 5 letters",
+    _encode_letters,
+    "letter_pieces",
+    decay=20.0,
+    decay_of_numbers=30.0,
+    smoothing=1.0,
+)
+COUNTS: NetworkPart[TextSettings, CountsSettings] = NetworkPart(
+    name="counts",
+    block="words",
+    told="how often words stand in each class",
+    folds=FOLDS,
+    settings=CountsSettings,
+    decide=lambda rows, columns, aim: CountsSettings(epochs=1, most=_most(aim), smoothing=0.3) if aim.classes else None,
+    encode=_encode_words,
+    build=lambda texts, settings, outputs: piece_sums("words", texts, settings.most, FOLDS + 1, outputs),
+    rebuild=lambda tensors, settings, outputs: PieceSums("words", tensors["known"], tensors["size"], 1, outputs),
+    learns=lambda folds, settings: learning_and_all(folds),
+    fit=lambda module, inputs, targets, learns, losses_of, settings: count_pieces(
+        module, inputs, targets, learns, losses_of, settings.smoothing
+    ),
+    settle=PieceSums.keep_last,
+    snippets=PartSnippets(
+        encode="word_pieces(rows, list(TEXTS))",
+        build=_build_line("words"),
+        learns=lambda settings: "learning_and_all(folds)",
+        fit=lambda settings: ("count_pieces", f"smoothing={settings.smoothing!r}"),
+        settle="keep_last()",
+    ),
+)
+
+
+def _constants(columns: Mapping[str, TextSettings]) -> str:
+    items = [f"{name!r}: {settings.common}" for name, settings in columns.items()]
+    return in_brackets("TEXTS = {", items, "}", "each column of text, and how many common words a line counts")
+
+
+TEXT = Kind(
+    name="text",
+    block="common_words",
+    settings=TextSettings,
+    modules=(None, Scaled),
+    claim=claim,
+    learn=learn,
+    encode=encode,
+    network_features=None,
+    line_features=lambda values, learned: scaled(values),
+    strays=lambda cells, settings: pl.repeat(False, len(cells), eager=True),
+    snippets=Snippets(
+        constants=_constants,
+        learn="common = {name: common_words(rows[name].gather(train), most) for name, most in TEXTS.items()}",
+        encode="word_marks(rows, common)",
+        network_features=None,
+        line_features='scaled(inputs["common_words"])',
+    ),
+    parts=(WORDS, COUNTS, LETTERS),
+)

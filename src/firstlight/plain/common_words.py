@@ -1,0 +1,36 @@
+"""Texts to a few numbers (step 1): whether each of the most common words stands in them, for the straight line."""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+import torch
+from torch import Tensor
+
+# A word; in scripts that set no blanks between words, a letter.
+WORD = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]|[\p{L}\p{M}\p{N}]+"
+
+
+def words_in(cells: pl.Series) -> pl.DataFrame:
+    """The different words of each text, in lower case: `row` and `word`, a line for each pair."""
+    found = cells.cast(pl.String).fill_null("").str.to_lowercase().str.extract_all(WORD).list.unique().alias("word")
+    return found.to_frame().with_row_index("row").explode("word").drop_nulls()
+
+
+def common_words(cells: pl.Series, most: int) -> list[str]:
+    """The words that stand in the most texts, at most so many, the most common first."""
+    counts = words_in(cells)["word"].value_counts(name="count")
+    return counts.sort(["count", "word"], descending=[True, False])["word"].head(most).to_list()
+
+
+def word_marks(rows: pl.DataFrame, known: Mapping[str, Sequence[str]]) -> Tensor:
+    """A 1 where a text holds one of the words known of its column: (rows, words of all columns) float64."""
+    marks = []
+    for name, chosen in known.items():
+        places = pl.DataFrame(
+            {"word": list(chosen), "place": range(len(chosen))}, schema={"word": pl.String, "place": pl.Int64}
+        )
+        found = words_in(rows[name]).join(places, on="word")
+        marks.append(torch.zeros(len(rows), len(chosen), dtype=torch.float64))
+        row, place = (torch.from_numpy(found[part].cast(pl.Int64).to_numpy(writable=True)) for part in ("row", "place"))
+        marks[-1][row, place] = 1.0
+    return torch.cat(marks, dim=1)
