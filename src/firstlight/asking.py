@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -44,6 +44,7 @@ def requested(
     out: str | Path | None,
     plan: Plan | str | Path | None,
     sheet: str | None,
+    label: str | None,
 ) -> Request:
     """What `fit` and the command line were asked for, checked, as `fit_steps` takes it."""
     folder = None if out is None else Path(out)
@@ -53,10 +54,10 @@ def requested(
             "test": None if _is_usual(test_of(test)) else test,
         }  # fmt: skip
         return _by_plan(source, target, plan, folder, sheet, [name for name, value in given.items() if value])
-    if source is None or target is None:
+    if source is None:
         raise Refused("name a table and its column to predict, or a plan that names both.")
     choices = Choices(
-        target=target, sheet=sheet, task=task, test=test_of(test), time=by_time, group=group,
+        target=target or "", sheet=sheet, label=label, task=task, test=test_of(test), time=by_time, group=group,
         seconds=seconds_asked(time), seed=seed_asked(seed),
     )  # fmt: skip
     refuse_two_ways(choices)
@@ -74,8 +75,9 @@ def _by_plan(
     if target is not None and target != plan.target.column:
         raise Refused(f"the plan predicts {plan.target.column!r}, not {target!r}; leave --target away.")
     if source is None:
-        return Request(place_of(plan, folder, ROWS), Choices(sheet=sheet_of(plan)), placed(plan, folder), out)
-    return Request(source, Choices(sheet=sheet or sheet_of(plan)), placed(plan, folder), out)
+        return Request(place_of(plan, folder, ROWS), reread(plan), placed(plan, folder), out)
+    again = reread(plan)
+    return Request(source, replace(again, sheet=sheet or again.sheet), placed(plan, folder), out)
 
 
 def read_plan(path: Path) -> Plan:
@@ -127,10 +129,16 @@ def refuse_two_ways(choices: Choices) -> None:
         raise Refused(f"{ways[0]} and {ways[1]} are two ways to set rows aside; choose one.")
 
 
-def sheet_of(plan: Plan) -> str | None:
-    """The sheet that the rows of a plan were read from, where they came from a workbook."""
-    sheet = plan.source.options.get("sheet")
-    return sheet if isinstance(sheet, str) else None
+def reread(plan: Plan) -> Choices:
+    """How the rows of a plan are read again: the sheet of a workbook, the pattern of labels in headers.
+
+    A copy of them is a table with its labels in a column.
+    """
+    sheet, label = (plan.source.options.get(name) for name in ("sheet", "label"))
+    return Choices(
+        sheet=sheet if isinstance(sheet, str) else None,
+        label=label if isinstance(label, str) and not plan.source.copied else None,
+    )
 
 
 def place_of(plan: Plan, folder: Path | None, copy: str) -> str:

@@ -71,13 +71,15 @@ def check(
     *,
     task: Task | None = None,
     sheet: str | None = None,
+    label: str | None = None,
+    labels: str | Path | None = None,
 ) -> Check:
     """What would be read, what each column is taken for, and what is odd: gaps, strays, leaks, copies, drift.
 
     It fits nothing and writes nothing. Unlike a fit it looks at all rows: nothing is learned from them.
     Raises Refused where there is no table, or no such target.
     """
-    table = read(source, sheet=sheet)
+    table = read(source, sheet=sheet, label=label, labels=labels)
     rows, remarks = table.frame, [Remark("", note) for note in table.notes]
     aim, told = None, ""
     if target is not None:

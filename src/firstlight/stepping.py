@@ -50,7 +50,7 @@ class Divided:
 
 def split(
     table: Table,
-    target: str,
+    target: str = "",
     *,
     test: float | Source = TEST_SHARE,
     by_time: str | None = None,

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 from torch import Tensor
 
-from firstlight.asking import TEST_SHARE, Source, place_of, placed, requested, sheet_of
+from firstlight.asking import TEST_SHARE, Source, place_of, placed, requested, reread
 from firstlight.data.sources import read
 from firstlight.data.table import Table
 from firstlight.eject.script import script_of
@@ -57,24 +57,25 @@ def fit(
     out: str | Path | None = None,
     plan: Plan | str | Path | None = None,
     sheet: str | None = None,
+    label: str | None = None,
 ) -> Run:
-    """The six steps, from a table to a tested model and its run folder.
+    r"""The six steps, from a table to a tested model and its run folder.
 
     source:  a path, a pattern of paths, "-", "sqlite:///file.db?table=name", or a frame; None with a plan: the plan's.
-    target:  the column to predict; None with a plan: the plan's.
+    target:  the column to predict; None with a plan: the plan's; None for files that carry labels: "label".
     task:    "classification" or "regression"; else it is decided by the target's cells.
     test:    the share of rows set aside as the test, 0 or "none" for no test, or a source whose rows are the test.
     by_time: a column; the latest rows are the test. group: a column; rows of one group never part.
     time:    "30s", "5m", "1h" or seconds: how long the fit may take.
     out:     the run folder; else a new one under runs/.
     plan:    a plan, or the path of a plan.toml: it is followed, and no other choice may stand beside it.
-    sheet:   of a workbook.
+    sheet:   of a workbook. label: a pattern for the labels in the headers of sequences, such as r"class=(\w+)".
 
     Raises Refused, in one sentence, for what cannot be fitted. Ctrl-C keeps the best so far.
     """
     asked = requested(
         source, target, task=task, test=test, by_time=by_time, group=group, time=time, seed=seed, out=out, plan=plan,
-        sheet=sheet,
+        sheet=sheet, label=label,
     )  # fmt: skip
     for event in fit_steps(asked.source, asked.choices, asked.plan, asked.out):
         if isinstance(event, Finished):
@@ -141,7 +142,7 @@ def _on_own_rows(run: Run) -> Tested:
         raise Refused("the model has no test rows of its own (--test none); name a table to test it on.")
     place = place_of(plan, run.folder, ROWS)
     plan_here = placed(plan, run.folder)
-    opened = open_rows(place, Choices(sheet=sheet_of(plan)), plan_here)
+    opened = open_rows(place, reread(plan), plan_here)
     rows = prepare_rows(opened, Choices(), plan_here)[0].rows
     evaluation = evaluate_on(run.predictor, rows.test, rows.truth, groups_of(rows.test, plan.split))
     if evaluation is None or not _same_scores(evaluation, run.evaluation):
@@ -191,7 +192,8 @@ def _twins(run: Run, rows: pl.DataFrame) -> list[str]:
     plan = run.predictor.plan
     columns = [*plan.inputs, plan.target.column]
     try:
-        old = read(place_of(plan, run.folder, ROWS), sheet=sheet_of(plan)).frame
+        again = reread(plan)
+        old = read(place_of(plan, run.folder, ROWS), sheet=again.sheet, label=again.label).frame
     except Refused:
         return []
     if not set(columns) <= set(old.columns):

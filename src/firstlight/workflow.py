@@ -17,7 +17,7 @@ from torch import Tensor
 
 from firstlight.data.frames import FrameLike
 from firstlight.data.sources import read
-from firstlight.data.table import Table
+from firstlight.data.table import LABEL, NAMING, Reading, Table
 from firstlight.eject.script import script_of
 from firstlight.evaluate.evaluation import Evaluation, evaluate
 from firstlight.evaluate.verdict import Circumstances, TestedOn, untested, verdict
@@ -58,13 +58,15 @@ from firstlight.store.run import Rows, Run
 class Choices:
     """What a person may ask of a fit; the rest is decided from the training rows.
 
-    target: the column to predict; "" with a plan, which names it.
+    target: the column to predict; "" with a plan, which names it, and for files that carry labels.
+    label:  the pattern by which labels stand in the headers of sequences, where it is not found by itself.
     test:   a share of the rows, 0 for no test, or a source whose rows are the test.
     time, group: the column by which rows are set aside; at most one of them.
     """
 
     target: str = ""
     sheet: str | None = None
+    label: str | None = None
     task: Task | None = None
     test: float | str | Path | FrameLike | Table = 0.2
     time: str | None = None
@@ -78,6 +80,7 @@ class Opened:
     """The rows that can be used, all together; the last `test_rows` of them came from a test source."""
 
     table: Table
+    target: str
     test_table: Table | None
     rows: pl.DataFrame
     test_rows: int
@@ -198,10 +201,11 @@ def threads(number: int) -> Iterator[None]:
 
 def open_rows(source: str | Path | FrameLike | Table, choices: Choices, plan: Plan | None) -> Opened:
     """Reads the source, and the test source where there is one; rows without a target are left aside and counted."""
-    table = read(source, sheet=choices.sheet)
-    target = column_named(plan.target.column if plan else choices.target, table.frame.columns, shown(table))
+    table = read(source, sheet=choices.sheet, label=choices.label)
+    asked = plan.target.column if plan else choices.target or own_target(table)
+    target = column_named(asked, table.frame.columns, shown(table))
     test_source = plan.test_source.location if plan and plan.test_source else choices.test
-    test_table = None if isinstance(test_source, float | int) else read(test_source)
+    test_table = None if isinstance(test_source, float | int) else read(test_source, label=label_of(table.reading))
     frames, notes = [table.frame], list(table.notes)
     if test_table:
         frames.append(_in_the_form_of(table, test_table))
@@ -216,7 +220,20 @@ def open_rows(source: str | Path | FrameLike | Table, choices: Choices, plan: Pl
         raise Refused(
             f"{shown(table)} has {len(known[0])} {what} with a {target}; a fit needs {FEWEST_ROWS} at the least."
         )
-    return Opened(table, test_table, rows, len(known[1]) if test_table else 0, tuple(notes))
+    return Opened(table, target, test_table, rows, len(known[1]) if test_table else 0, tuple(notes))
+
+
+def own_target(table: Table) -> str:
+    """The column to predict where nobody named one: the label that files of sequences and class folders carry."""
+    if table.reading.reader in NAMING and LABEL in table.frame.columns:
+        return LABEL
+    raise Refused(f"name the column to predict; {shown(table)} has {', '.join(table.frame.columns[:12])}.")
+
+
+def label_of(reading: Reading) -> str | None:
+    """The pattern by which labels were found in headers: a second file is read by the same."""
+    label = reading.options.get("label")
+    return label if isinstance(label, str) else None
 
 
 def shown(table: Table) -> str:
@@ -236,7 +253,7 @@ def _in_the_form_of(table: Table, test_table: Table) -> pl.DataFrame:
 
 def prepare_rows(opened: Opened, choices: Choices, plan: Plan | None) -> tuple[Prepared, Lesson]:
     """Sets the test rows aside before anything looks, decides, learns the encoders, and encodes the training rows."""
-    target = plan.target.column if plan else choices.target
+    target = opened.target
     split = plan.split if plan else split_of(opened, choices)
     compared = (*split.alike, *split.near_texts, *split.near_sequences)
     for name in (*compared, *([split.column] if split.column else [])):
@@ -284,14 +301,14 @@ def split_of(opened: Opened, choices: Choices) -> Split:
     source = shown(opened.table)
     if opened.test_table:
         taught = opened.rows[: len(opened.rows) - opened.test_rows]
-        texts, sequences = compared_by_likeness(taught, choices.target)
+        texts, sequences = compared_by_likeness(taught, opened.target)
         return Split(way="file", share=0, near_texts=texts, near_sequences=sequences, seed=choices.seed)
     for name in (choices.time, choices.group):
         if name is not None:
             column_named(name, opened.rows.columns, source)
     share = float(choices.test) if isinstance(choices.test, float | int) else 0.0
     return choose_split(
-        opened.rows, choices.target, share=share, time=choices.time, group=choices.group, seed=choices.seed
+        opened.rows, opened.target, share=share, time=choices.time, group=choices.group, seed=choices.seed
     )
 
 

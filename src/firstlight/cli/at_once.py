@@ -29,7 +29,10 @@ def refuse_missing_file(path: Path) -> None:
     file_at(str(path))
 
 
-def table_with(source: str, sheet: str | None, columns: Sequence[str | None], *, target_needed: bool = False) -> Table:
+def table_with(
+    source: str, sheet: str | None, columns: Sequence[str | None], *, target_needed: bool = False,
+    label: str | None = None, labels: str | None = None,
+) -> Table:  # fmt: skip
     """The table in a source, read before torch is loaded; Refused where it lacks one of the columns.
 
     columns: names, None where none was typed; the first is the target's, which may be needed. In a plain csv they are
@@ -38,12 +41,14 @@ def table_with(source: str, sheet: str | None, columns: Sequence[str | None], *,
     refuse_wrong_source(source)
     from firstlight.data.peek import header_of
 
-    if sheet is None and Path(source).is_file() and (names := header_of(Path(source))) is not None:
+    if sheet is None and labels is None and Path(source).is_file() and (names := header_of(Path(source))) is not None:
         _refuse_missing(columns, names, source, target_needed=target_needed)
     from firstlight.data.sources import read
+    from firstlight.data.table import LABEL, NAMING
 
-    table = read(source, sheet=sheet)
-    _refuse_missing(columns, table.frame.columns, source, target_needed=target_needed)
+    table = read(source, sheet=sheet, label=label, labels=labels)
+    own = table.reading.reader in NAMING and LABEL in table.frame.columns  # files that carry labels need no --target
+    _refuse_missing(columns, table.frame.columns, source, target_needed=target_needed and not own)
     return table
 
 

@@ -16,7 +16,8 @@ application = typer.Typer(
 
 TABLE = (
     "A table: csv, tsv, xlsx, xls, ods, parquet, Arrow, json lines, a pattern such as 'sales-*.csv', "
-    "sqlite:///file.db?table=name, or - for standard input."
+    "sqlite:///file.db?table=name, or - for standard input. Or sequences: FASTA, FASTQ. Or texts: .txt. Or a folder of "
+    "these, whose folders are the classes."
 )
 MODEL = "A model file, or the run folder that holds it."
 
@@ -52,6 +53,20 @@ Time = Annotated[
 Sheet = Annotated[
     str | None, typer.Option("--sheet", metavar="NAME", help="The sheet of a workbook.", show_default=False)
 ]
+Label = Annotated[
+    str | None,
+    typer.Option(
+        "--label", metavar="PATTERN", show_default=False,
+        help="Where the label stands in the headers of sequences: a regular expression with one group.",
+    ),
+]  # fmt: skip
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        "--labels", metavar="TABLE", show_default=False,
+        help="A table with an id column and the labels of sequences.",
+    ),
+]  # fmt: skip
 Seed = Annotated[
     int,
     typer.Option("--seed", metavar="NUMBER", min=0, help="Another seed, other chance: split, birth, order of rows."),
@@ -84,6 +99,7 @@ def firstlight(
         "firstlight fit penguins.csv --target species",
         "firstlight fit houses.xlsx --sheet 2024 --target price --time 1m",
         "firstlight fit sales.parquet --target revenue --by-time day",
+        "firstlight fit promoters.fa --label 'class=(\\w+)'",
         "firstlight fit --plan runs/penguins/plan.toml",
     ),
 )
@@ -96,6 +112,8 @@ def fit(
     group: Group = None,
     time: Time = None,
     sheet: Sheet = None,
+    label: Label = None,
+    labels: Labels = None,
     seed: Seed = 0,
     plan: Annotated[
         Path | None,
@@ -109,7 +127,7 @@ def fit(
     """Fit a model to a table, and test it on rows that it has not seen."""
     from firstlight.cli.fit import Asked, run_fit
 
-    run_fit(Asked(source, target, task, test, by_time, group, time, sheet, seed, plan, out))
+    run_fit(Asked(source, target, task, test, by_time, group, time, sheet, label, labels, seed, plan, out))
 
 
 @application.command(
@@ -119,11 +137,14 @@ def fit(
         "firstlight check penguins.csv --target species",
     ),
 )
-def check(source: Source, target: Target = None, task: Task = None, sheet: Sheet = None) -> None:
+def check(
+    source: Source, target: Target = None, task: Task = None, sheet: Sheet = None, label: Label = None,
+    labels: Labels = None,
+) -> None:  # fmt: skip
     """Look at a table before a fit: what would be read, what is odd, what knows too much."""
     from firstlight.cli.at_once import table_with
 
-    table = table_with(source, sheet, [target])
+    table = table_with(source, sheet, [target], label=label, labels=labels)
     from firstlight.cli.check import run_check
 
     run_check(table, target, task)
@@ -145,6 +166,8 @@ def plan(
     group: Group = None,
     time: Time = None,
     sheet: Sheet = None,
+    label: Label = None,
+    labels: Labels = None,
     seed: Seed = 0,
     out: Annotated[
         Path | None,
@@ -154,7 +177,7 @@ def plan(
     """Write down every decision of a fit with its reason, without fitting."""
     from firstlight.cli.fit import Asked, run_plan
 
-    run_plan(Asked(source, target, task, test, by_time, group, time, sheet, seed, None, out))
+    run_plan(Asked(source, target, task, test, by_time, group, time, sheet, label, labels, seed, None, out))
 
 
 @application.command(
@@ -199,6 +222,8 @@ def evaluate(
         ),
     ] = None,
     sheet: Sheet = None,
+    label: Label = None,
+    labels: Labels = None,
 ) -> None:
     """Score a model on new rows, or once more on its own test rows; every look is counted."""
     from firstlight.cli.at_once import refuse_wrong_model, refuse_wrong_source
@@ -208,7 +233,7 @@ def evaluate(
         refuse_wrong_source(source)
     from firstlight.cli.use import run_evaluate
 
-    run_evaluate(model, source, sheet)
+    run_evaluate(model, source, sheet, label, labels)
 
 
 @application.command(

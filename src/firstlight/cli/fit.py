@@ -28,6 +28,8 @@ class Asked:
     group: str | None
     time: str | None
     sheet: str | None
+    label: str | None
+    labels: str | None
     seed: int
     plan: Path | None
     out: Path | None
@@ -91,7 +93,10 @@ def _request(asked: Asked) -> Request:
         refuse_missing_file(asked.plan)
     source: str | Table | None = asked.source
     if asked.source is not None and asked.plan is None:
-        source = table_with(asked.source, asked.sheet, [asked.target, asked.by_time, asked.group], target_needed=True)
+        source = table_with(
+            asked.source, asked.sheet, [asked.target, asked.by_time, asked.group], target_needed=True,
+            label=asked.label, labels=asked.labels,
+        )  # fmt: skip
     elif asked.source is not None:
         refuse_wrong_source(asked.source)
     if not _is_share(asked.test):
@@ -100,7 +105,7 @@ def _request(asked: Asked) -> Request:
 
     return requested(
         source, asked.target, task=asked.task, test=asked.test, by_time=asked.by_time, group=asked.group,
-        time=asked.time, seed=asked.seed, out=asked.out, plan=asked.plan, sheet=asked.sheet,
+        time=asked.time, seed=asked.seed, out=asked.out, plan=asked.plan, sheet=asked.sheet, label=asked.label,
     )  # fmt: skip
 
 

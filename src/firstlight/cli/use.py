@@ -8,6 +8,7 @@ from firstlight.cli.fit_told import score_table, verdict_lines
 from firstlight.cli.inspection import inspection_told
 from firstlight.cli.paper import Paper, console, source_named
 from firstlight.data.rows import write_table
+from firstlight.data.sources import read
 from firstlight.inspecting import inspect
 from firstlight.store.run import Run
 from firstlight.using import eject, evaluate, load, predict
@@ -24,10 +25,10 @@ def run_predict(model: str, source: str, sheet: str | None, out: Path) -> None:
     _notes(paper, answered.notes, run)
 
 
-def run_evaluate(model: str, source: str | None, sheet: str | None) -> None:
+def run_evaluate(model: str, source: str | None, sheet: str | None, label: str | None, labels: str | None) -> None:
     """The scores, the verdict, and how often these rows were looked at."""
     run = load(model)
-    found = evaluate(run, source, sheet=sheet)
+    found = evaluate(run, None if source is None else read(source, sheet=sheet, label=label, labels=labels))
     paper = Paper(console(), gutter=0)
     paper.say(f"On {found.rows}; look {found.looks} at them{'' if found.recorded else ', which is not recorded'}")
     score_table(Paper(paper.console, gutter=2), found.evaluation)

@@ -13,6 +13,9 @@ Reader: TypeAlias = Literal[
     "csv", "excel", "parquet", "arrow", "json_lines", "sqlite", "memory",
     "fasta", "fastq", "text_lines", "text_files", "text_classes",
 ]  # fmt: skip
+# The column that only names a row, of readers that make one; it is never learned from.
+NAMING: Mapping[str, str] = {"fasta": "id", "fastq": "id", "text_files": "path", "text_classes": "path"}
+LABEL = "label"  # the column of labels, of readers that find them in headers or in the names of folders
 Options: TypeAlias = Mapping[str, str | int | bool | list[str]]
 
 

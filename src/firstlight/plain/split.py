@@ -25,7 +25,7 @@ def linked(rows: int, pairs: Tensor) -> Tensor:
     kin, before = torch.arange(rows), torch.empty(0)
     while not torch.equal(kin, before):
         before = kin
-        lowest = kin[pairs].amin(dim=0)
+        lowest = torch.minimum(kin[pairs[0]], kin[pairs[1]])
         for end in pairs:
             kin = kin.scatter_reduce(0, before[end], lowest, "amin")
         kin = kin[kin]

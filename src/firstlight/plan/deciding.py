@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from torch import Tensor
 
-from firstlight.data.table import Reading
+from firstlight.data.table import NAMING, Reading
 from firstlight.kinds.all_kinds import KINDS, kind_named
 from firstlight.kinds.boolean import BOOLEAN
 from firstlight.kinds.date import DATE
@@ -56,6 +56,8 @@ def decide(
     aim, why = decide_target(rows[target], target, task)
     looked_at = rows.sample(LOOKED_AT, seed=seed) if len(rows) > LOOKED_AT else rows
     not_inputs = {target: "", **({split.column: "it groups the rows"} if split.way == "group" else {})}
+    if source.reader in NAMING:
+        not_inputs[NAMING[source.reader]] = "it names the record"
     decisions = [
         decide_column(looked_at[name], looked_at[target], aim)
         if name not in not_inputs
