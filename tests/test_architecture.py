@@ -26,12 +26,13 @@ MODULES = {
 PLAIN = {module: path for module, path in MODULES.items() if module.startswith("firstlight.plain.")}
 
 # What each room may import besides itself. A room is a package or a module right under firstlight/.
-GROUND = {"refusal", "files", "wording"}
+GROUND = {"refusal", "files", "wording", "machine"}
 BASE = GROUND | {"data", "plain"}
 ROOMS: dict[str, set[str]] = {
     "refusal": set(),
     "wording": set(),
     "files": {"refusal"},
+    "machine": {"files", "refusal"},
     "datasets": set(),
     "plain": set(),
     "data": GROUND | {"plain"},

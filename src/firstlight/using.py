@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,12 +102,15 @@ def load(place: str | Path) -> Run:
     )  # fmt: skip
 
 
-def predict(model: Run | str | Path, source: Source, *, sheet: str | None = None) -> Predictions:
-    """Step 4, predict: the model's answer to each row of a source, and what was odd about the rows."""
+def predict(model: Run | str | Path, source: Source, *, sheet: str | None = None, why: bool = False) -> Predictions:
+    """Step 4, predict: the model's answer to each row of a source, and what was odd about the rows.
+
+    why: whether to find out what in each row moved its answer: every cell, word and base is left out in turn.
+    """
     table = read(source, sheet=sheet)
     run = model if isinstance(model, Run) else load(model)
-    answered = predictions(run.predictor, table.frame, shown(table))
-    return Predictions(answered.frame, (*table.notes, *answered.notes))
+    answered = predictions(run.predictor, table.frame, shown(table), why=why)
+    return replace(answered, notes=(*table.notes, *answered.notes))
 
 
 @dataclass(frozen=True, eq=False)

@@ -185,6 +185,7 @@ def plan(
     epilog=_examples(
         "firstlight predict runs/penguins new.csv",
         "firstlight predict model.safetensors new.xlsx -o answers.xlsx",
+        "firstlight predict runs/reviews new.csv --why",
     ),
 )
 def predict(
@@ -194,6 +195,7 @@ def predict(
         "predictions.csv"
     ),
     sheet: Sheet = None,
+    why: Annotated[bool, typer.Option("--why", help="Say for each row what in it moved the answer.")] = False,
 ) -> None:
     """Answer for each row of a table, which need not have the target, nor every column."""
     from firstlight.cli.at_once import refuse_wrong_ending, refuse_wrong_model, refuse_wrong_source
@@ -203,7 +205,7 @@ def predict(
     refuse_wrong_ending(out)
     from firstlight.cli.use import run_predict
 
-    run_predict(model, source, sheet, out)
+    run_predict(model, source, sheet, out, why=why)
 
 
 @application.command(

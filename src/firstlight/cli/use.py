@@ -9,20 +9,40 @@ from firstlight.cli.inspection import inspection_told
 from firstlight.cli.paper import Paper, console, source_named
 from firstlight.data.rows import write_table
 from firstlight.data.sources import read
+from firstlight.evaluate.wording import significant
 from firstlight.inspecting import inspect
+from firstlight.model.predictions import Predictions
 from firstlight.store.run import Run
 from firstlight.using import eject, evaluate, load, predict
 from firstlight.wording import counted
 
+MOST_EXPLAINED = 3  # rows of which the terminal says what moved the answer; the file says it of all
 
-def run_predict(model: str, source: str, sheet: str | None, out: Path) -> None:
-    """Writes the answers to a file, and says what was met."""
+
+def run_predict(model: str, source: str, sheet: str | None, out: Path, *, why: bool) -> None:
+    """Writes the answers to a file, and says what was met, and what moved the first answers."""
     run = load(model)
-    answered = predict(run, source, sheet=sheet)
+    answered = predict(run, source, sheet=sheet, why=why)
     write_table(answered.frame, out)
     paper = Paper(console(), gutter=0)
     paper.say(f"{source_named(source)}: predicted {counted(answered.frame.height, 'row')} into {out}")
     _notes(paper, answered.notes, run)
+    if answered.whys:
+        _explained(paper, answered, run)
+
+
+def _explained(paper: Paper, answered: Predictions, run: Run) -> None:
+    """What moved the answers to the first rows."""
+    first = answered.frame.head(MOST_EXPLAINED)
+    unit = "log-odds of the answer" if run.predictor.encoders.labels else f"the unit of {run.target}"
+    rows = "the first answer" if len(first) == 1 else f"the first {len(first)} answers"
+    paper.say(f"What moved {rows}, each left out in turn (in {unit}):")
+    answers = [answer if isinstance(answer, str) else significant(answer, 4) for answer in first[run.target]]
+    lines = [
+        (f"row {number}", answer, str(reason) or "nothing in the row")
+        for number, (answer, reason) in enumerate(zip(answers, answered.whys, strict=False), start=1)
+    ]
+    Paper(paper.console, gutter=2).rows(lines)
 
 
 def run_evaluate(model: str, source: str | None, sheet: str | None, label: str | None, labels: str | None) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from firstlight.eject.definitions import Definition, import_lines, names_in, needed_by
+from firstlight.eject.explaining import why_of_first_row
 from firstlight.eject.modelling import (
     answers_of_line,
     answers_of_network,
@@ -121,6 +122,7 @@ def _body(predictor: Predictor, evaluation: Evaluation | None, folder: Path) -> 
         *(fit_network(plan, calibrated=evaluation is not None) if kept_network else fit_line(predictor)),
         "",
         *(_evaluating(predictor) if evaluation else []),
+        *(why_of_first_row(plan, _encoded(predictor)) if evaluation and kept_network else []),
         "# 5 Save and load: the parameters by name, into a new file and out of it again",
         'np.savez(HERE / "weights.npz", **{name: value.numpy() for name, value in model.state_dict().items()})',
         'with np.load(HERE / "weights.npz") as saved:',
@@ -148,7 +150,9 @@ def _encoded(predictor: Predictor) -> list[str]:
     blocks = [f'"{kind.block}": {kind.snippets.encode}' for kind in _read_as_blocks(predictor)]
     if predictor.kept != NETWORK:
         return blocks
-    return blocks + [f'"{block}": {part.snippets.encode}' for block, (_, part) in plan.sequence_blocks.items()]
+    return blocks + [
+        f'"{block}": {part.snippets.encode(plan.parts[part.name])}' for block, (_, part) in plan.sequence_blocks.items()
+    ]
 
 
 def _reading(plan: Plan, folder: Path) -> list[str]:

@@ -7,11 +7,12 @@ from typing import Any
 from firstlight.kinds.boolean import BOOLEAN
 from firstlight.kinds.category import CATEGORY
 from firstlight.kinds.date import DATE
+from firstlight.kinds.dna import DNA
 from firstlight.kinds.kind import Kind
 from firstlight.kinds.number import NUMBER
 from firstlight.kinds.text import TEXT
 
-KINDS: tuple[Kind[Any], ...] = (NUMBER, CATEGORY, BOOLEAN, DATE, TEXT)
+KINDS: tuple[Kind[Any], ...] = (NUMBER, CATEGORY, BOOLEAN, DATE, TEXT, DNA)
 
 
 def kind_named(name: str) -> Kind[Any]:

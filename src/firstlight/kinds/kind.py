@@ -10,6 +10,8 @@ import polars as pl
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
+from firstlight.plain.why import Change
+
 
 def share(matches: pl.Series) -> float:
     """How many of the cells are true, as a share from 0 to 1; 0 where there are no cells."""
@@ -99,7 +101,7 @@ class PartSnippets(Generic[P]):
     In them, `rows` is the table, `train` the numbers of the training rows, `inputs` the encoded training rows.
     """
 
-    encode: str
+    encode: Callable[[P], str]
     build: Callable[[P, int], str]
     learns: Callable[[P], str]  # with `folds`, those of the training rows
     fit: Callable[[P], tuple[str, str]]  # the function that fits it, and what that is told beyond the data
@@ -112,7 +114,7 @@ class NetworkPart(Generic[S, P]):
 
     block: under which name the inputs hold what it reads; parts of one block are given the same.
     decide(rows, columns, aim)                 the sizes, from training rows; None where the part is not worth its time
-    encode(rows, columns)                      cells to what the part reads
+    encode(rows, columns, settings)            cells to what the part reads
     build(values, settings, outputs)           from encoded training rows: a module (rows of them) to
                                                (members, rows, outputs)
     rebuild(tensors, settings, outputs)        the same module, settled, for tensors of a file
@@ -128,13 +130,40 @@ class NetworkPart(Generic[S, P]):
     folds: int  # into how many parts the training rows are best dealt for it
     settings: type[P]
     decide: Callable[[pl.DataFrame, Mapping[str, S], Aim], P | None]
-    encode: Callable[[pl.DataFrame, Mapping[str, S]], Any]
+    encode: Callable[[pl.DataFrame, Mapping[str, S], P], Any]
     build: Callable[[Any, P, int], nn.Module]
     rebuild: Callable[[Mapping[str, Tensor], P, int], nn.Module]
     learns: Callable[[Tensor, P], Tensor]
     fit: Callable[[Any, dict[str, Any], Tensor, Tensor, Callable[[Tensor, Tensor], Tensor], P], Epochs]
     settle: Callable[[Any], None]
     snippets: PartSnippets[P]
+
+
+@dataclass(frozen=True)
+class Occlusion:
+    """How to find out what each part of a cell, a word or a base, does to an answer.
+
+    changes(cell, most)   the cell without each of its first parts, or with others in their place; a function of
+                          `plain/`, as scripts call it too
+    noun, done: of a part and what is done to it: "word", "left out".
+    most:       parts of one cell that are asked about.
+    told:       how a part is named: a format of `part` and of `number`, where it stands.
+    letters:    what a sequence is made of, where its parts are drawn as a logo; "" for words.
+    in_report:  letters of changed cells that a report may ask about, which bounds its time.
+    """
+
+    changes: Callable[[str, int], Iterator[Change]]
+    noun: str
+    done: str
+    most: int
+    told: str
+    letters: str
+    in_report: int
+
+    @property
+    def beyond(self) -> str:
+        """What is said of a cell with more parts than are asked about."""
+        return f"more than {self.most} {self.noun}s: only the first {self.most} were {self.done} in turn"
 
 
 @dataclass(frozen=True)
@@ -148,6 +177,7 @@ class Kind(Generic[S]):
                                      modules from encoded training rows: (rows, ...) to (rows, width); no network
                                      features where parts of their own read the columns
     strays(cells, settings)          cells that are there but cannot be read as this kind: (rows,) boolean
+    occlusion:                       how to ask what each part of a cell does; None where a cell is left out as a whole
     """
 
     name: str
@@ -162,3 +192,4 @@ class Kind(Generic[S]):
     strays: Callable[[pl.Series, S], pl.Series]
     snippets: Snippets[S]
     parts: tuple[NetworkPart[S, Any], ...] = ()
+    occlusion: Occlusion | None = None

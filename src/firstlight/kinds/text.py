@@ -14,6 +14,7 @@ from firstlight.kinds.kind import (
     Kind,
     Learned,
     NetworkPart,
+    Occlusion,
     PartSettings,
     PartSnippets,
     Settings,
@@ -25,6 +26,7 @@ from firstlight.plain.common_words import WORD, common_words, word_marks
 from firstlight.plain.numbers import Scaled, scaled
 from firstlight.plain.pieces import PieceSums, count_pieces, fit_pieces, learning_and_all, piece_sums
 from firstlight.plain.ragged import Ragged, TwoLevels
+from firstlight.plain.why import words_left_out
 from firstlight.plain.words import letter_pieces, word_pieces
 
 MANY_WORDS = 5.0  # a cell, on average, from which a column of different cells is text
@@ -100,11 +102,11 @@ def _most(aim: Aim) -> int:
     return MOST_WEIGHTS // ((aim.folds + 1) * (1 if aim.outputs == 2 else aim.outputs))
 
 
-def _encode_words(rows: pl.DataFrame, columns: Mapping[str, TextSettings]) -> Ragged:
+def _encode_words(rows: pl.DataFrame, columns: Mapping[str, TextSettings], settings: PartSettings) -> Ragged:
     return word_pieces(rows, list(columns))
 
 
-def _encode_letters(rows: pl.DataFrame, columns: Mapping[str, TextSettings]) -> TwoLevels:
+def _encode_letters(rows: pl.DataFrame, columns: Mapping[str, TextSettings], settings: PartSettings) -> TwoLevels:
     return letter_pieces(rows, list(columns))
 
 
@@ -117,7 +119,7 @@ def _build_line(view: str) -> Callable[[PiecesSettings | CountsSettings, int], s
 
 
 def _fitted_part(
-    name: str, told: str, encode: Callable[[pl.DataFrame, Mapping[str, TextSettings]], Any], reader: str,
+    name: str, told: str, encode: Callable[[pl.DataFrame, Mapping[str, TextSettings], PartSettings], Any], reader: str,
     decay: float, decay_of_numbers: float, smoothing: float,
 ) -> NetworkPart[TextSettings, PiecesSettings]:  # fmt: skip
     """A part that learns a weight for each piece, from a beginning by counts."""
@@ -139,7 +141,7 @@ def _fitted_part(
         ),
         settle=PieceSums.keep_last,
         snippets=PartSnippets(
-            encode=f"{reader}(rows, list(TEXTS))",
+            encode=lambda settings: f"{reader}(rows, list(TEXTS))",
             build=_build_line(name),
             learns=lambda settings: "learning_and_all(folds)",
             fit=lambda settings: (
@@ -185,7 +187,7 @@ COUNTS: NetworkPart[TextSettings, CountsSettings] = NetworkPart(
     ),
     settle=PieceSums.keep_last,
     snippets=PartSnippets(
-        encode="word_pieces(rows, list(TEXTS))",
+        encode=lambda settings: "word_pieces(rows, list(TEXTS))",
         build=_build_line("words"),
         learns=lambda settings: "learning_and_all(folds)",
         fit=lambda settings: ("count_pieces", f"smoothing={settings.smoothing!r}"),
@@ -218,4 +220,13 @@ TEXT = Kind(
         line_features='scaled(inputs["common_words"])',
     ),
     parts=(WORDS, COUNTS, LETTERS),
+    occlusion=Occlusion(
+        changes=words_left_out,
+        noun="different word",
+        done="left out",
+        most=200,
+        told='"{part}"',
+        letters="",
+        in_report=1_000_000,
+    ),
 )

@@ -42,7 +42,10 @@ def encode(rows: pl.DataFrame, plan: Plan, encoders: Encoders) -> dict[str, Any]
     """
     return {
         **{kind.block: kind.encode(rows, plan.of_kind(kind), encoders.learned[kind.block]) for kind in plan.kinds},
-        **{block: part.encode(rows, plan.of_kind(kind)) for block, (kind, part) in plan.sequence_blocks.items()},
+        **{
+            block: part.encode(rows, plan.of_kind(kind), plan.parts[part.name])
+            for block, (kind, part) in plan.sequence_blocks.items()
+        },
     }
 
 

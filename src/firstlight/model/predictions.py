@@ -9,7 +9,10 @@ import polars as pl
 from firstlight.model.answers import ClassAnswers
 from firstlight.model.encoding import complete, oddities
 from firstlight.model.predictor import Predictor
+from firstlight.model.why import Why, notes_on, whys
 from firstlight.refusal import Refused, nearest
+
+WHY = "why"  # the column that says what moved an answer
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,15 +20,20 @@ class Predictions:
     """The answers, in the order of the rows.
 
     frame: a column named as the target; then P(label) for each class, or low and high, which hold 95 rows in 100.
+           Last, where it was asked for, a column why: what moved the answer, as text.
     notes: what was met on the way, a sentence each: columns that are missing, words never seen.
+    whys:  the same as that column, as values; empty where it was not asked for.
     """
 
     frame: pl.DataFrame
     notes: tuple[str, ...]
+    whys: tuple[Why, ...] = ()
 
 
-def predictions(predictor: Predictor, rows: pl.DataFrame, source: str) -> Predictions:
+def predictions(predictor: Predictor, rows: pl.DataFrame, source: str, *, why: bool = False) -> Predictions:
     """The kept model's answer to each row. Columns may stand in any order, be missing, or be more than are needed.
+
+    why: whether to find out what in each row moved its answer, by leaving it out and asking again.
 
     Raises Refused where the rows have none of the columns that the model reads.
     """
@@ -48,8 +56,13 @@ def predictions(predictor: Predictor, rows: pl.DataFrame, source: str) -> Predic
         named = {"low": answers.low.numpy(), "high": answers.high.numpy()}
     for name, values in named.items():
         columns.append(pl.Series(_free(name, [column.name for column in columns]), values))
+    reasons = tuple(whys(predictor, completed)) if why else ()
+    if why:
+        texts = [str(each) for each in reasons]
+        columns.append(pl.Series(_free(WHY, [column.name for column in columns]), texts, dtype=pl.String))
     frame = pl.DataFrame({column.name: column for column in columns})
-    return Predictions(frame, (*missing, *oddities(completed, predictor.plan, predictor.encoders)))
+    notes = (*missing, *oddities(completed, predictor.plan, predictor.encoders), *notes_on(predictor, reasons))
+    return Predictions(frame, notes, reasons)
 
 
 def _free(name: str, taken: list[str]) -> str:

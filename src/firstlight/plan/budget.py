@@ -6,17 +6,13 @@ machine's speed, is kept on disk. So the same command does the same steps, whate
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import platform
 import re
 import time
-from pathlib import Path
 
 import torch
 
-from firstlight.files import write_whole
+from firstlight.machine import measured_once
 from firstlight.plan.plan import Fitting, Network
 from firstlight.refusal import Refused
 
@@ -84,21 +80,7 @@ def epochs_within(seconds: float, rows: int, features: int, network: Network) ->
 
 def machine_speed() -> float:
     """Products a second that a fit reaches here: measured once, then read from a file of the user's cache folder."""
-    path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "firstlight" / "machine.json"
-    machine = f"{platform.machine()} torch {torch.__version__} threads {torch.get_num_threads()}"
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(known, dict) and isinstance(known.get(machine), float) and known[machine] > 0:
-            return float(known[machine])
-    except (OSError, ValueError):
-        known = {}
-    speed = _measured_speed()
-    known = {**known, machine: speed} if isinstance(known, dict) else {machine: speed}
-    try:
-        write_whole(path, json.dumps(known, indent=1))
-    except Refused:
-        pass  # a folder that cannot be written to costs a measurement each time, not the fit
-    return speed
+    return measured_once(f"torch {torch.__version__} threads {torch.get_num_threads()}", lambda: _measured_speed())
 
 
 def _measured_speed() -> float:

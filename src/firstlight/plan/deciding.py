@@ -13,6 +13,7 @@ from firstlight.data.table import NAMING, Reading
 from firstlight.kinds.all_kinds import KINDS, kind_named
 from firstlight.kinds.boolean import BOOLEAN
 from firstlight.kinds.date import DATE
+from firstlight.kinds.dna import DNA
 from firstlight.kinds.kind import Aim, Claim, PartSettings, has_words
 from firstlight.kinds.number import NUMBER, NumberSettings, column_values
 from firstlight.kinds.text import TEXT
@@ -241,7 +242,7 @@ def _identifier(known: pl.Series, rows: int) -> str:
         if read is None:
             return (
                 ""
-                if DATE.claim(known) or TEXT.claim(known)
+                if DATE.claim(known) or TEXT.claim(known) or DNA.claim(known)
                 else f"an identifier: {rows} different values in {rows} training rows"
             )
         values = column_values(known, read.settings)

@@ -54,13 +54,14 @@ class Run:
         """The kept nn.Module: encoded columns (a tensor a kind) to outputs."""
         return self.predictor.model
 
-    def predict(self, rows: str | Path | FrameLike) -> pl.DataFrame:
+    def predict(self, rows: str | Path | FrameLike, *, why: bool = False) -> pl.DataFrame:
         """Answers in row order: a column named as the target, then P(label) each for classes, low and high for numbers.
 
         rows: a frame, or any source that `read` takes; without the target, in any order of columns.
+        why:  whether a last column says what in each row moved its answer.
         """
         table = read(rows)
-        return predictions(self.predictor, table.frame, table.reading.name).frame
+        return predictions(self.predictor, table.frame, table.reading.name, why=why).frame
 
     @property
     def target(self) -> str:

@@ -1,0 +1,33 @@
+"""The lines of a script that show what moved an answer: the other half of step 4."""
+
+from __future__ import annotations
+
+import re
+
+from firstlight.eject.modelling import answers_of_network, mapping
+from firstlight.model.why import MOST_TOLD, occlusions_of
+from firstlight.plan.plan import Plan
+
+
+def why_of_first_row(plan: Plan, encoded: list[str]) -> list[str]:
+    """The parts of the first test row's first text or sequence that moved the network's answer; none without one.
+
+    encoded: the expressions that encode `rows`.
+    """
+    for column, occlusion in occlusions_of(plan).items():
+        changes = f'{occlusion.changes.__name__}(row[{column!r}].item() or "", most={occlusion.most})'
+        number = "number" if "{number}" in occlusion.told else "_"
+        answer = "{labels[int(answers[0].argmax())]}" if plan.target.task == "classification" else "{answers[0]:.6g}"
+        return [
+            f"# Why: the first test row as it is, then with each {occlusion.noun} {occlusion.done} in turn",
+            "row = rows[test[:1].numpy()]",
+            f"changes = list({changes})",
+            f"asked = with_changes(row, {column!r}, changes)",
+            *mapping("unseen = ", [re.sub(r"\brows\b", "asked", each) for each in encoded], ""),
+            *(line.replace("len(test)", "len(asked)") for line in answers_of_network(plan)),
+            f'print(f"the first test row is answered with {answer}; what moved it most:")',
+            f"for {number}, part, effect in moved_by(changes, answers)[:{MOST_TOLD}]:",
+            f"    print(f'  {{effect:+.3g}}  {occlusion.told}')",
+            "",
+        ]
+    return []

@@ -1,0 +1,304 @@
+"""DNA: cells that hold sequences of bases."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import polars as pl
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from firstlight.kinds.kind import (
+    Aim,
+    Claim,
+    Kind,
+    Learned,
+    NetworkPart,
+    PartSettings,
+    PartSnippets,
+    Settings,
+    Snippets,
+    in_brackets,
+    share,
+)
+from firstlight.machine import measured_once
+from firstlight.plain.bases import base_codes, base_features, strand_pieces
+from firstlight.plain.loop import learning
+from firstlight.plain.numbers import Scaled, scaled
+from firstlight.plain.pieces import PieceSums, fit_pieces, learning_and_all, piece_sums
+from firstlight.plain.ragged import Ragged
+from firstlight.plain.strands import Strands, fit_strands
+from firstlight.plain.targets import member_log_losses, member_squared_errors
+
+SEQUENCE = r"(?i)^[ACGTURYSWKMBDHVN.*\-\s]+$"  # bases, the letters for doubtful ones (IUPAC), gaps
+SHORTEST = 16  # bases, in the middle of a column, below which letters are more likely words or codes
+LONGEST = 2_000  # bases that are read of a sequence
+LONGEST_PLACED = 120  # up to which the straight line has a weight for each base in each place
+FOLDS = 8
+SEGMENTS = 8  # parts of a sequence that are averaged by themselves, where all are equally long
+CHANNELS, BATCH, RATE, DECAY = 48, 128, 0.004, 0.05  # found on held-out rows of seven sets together
+MOST_EPOCHS, MOST_MEMBERS = 12, 4
+DEFAULT_SECONDS = 60.0
+MOST_WEIGHTS = 2**23
+TRIED_ROWS = 6_000
+
+
+class DnaSettings(Settings, frozen=True):
+    """How many bases of a column are read, and whether all its sequences are equally long."""
+
+    length: int = Field(ge=1, le=100_000)
+    equal: bool
+
+
+class MotifsSettings(PartSettings, frozen=True):
+    """The sizes of the convolutional network, and how it is fitted.
+
+    length: of all columns together, with what is put between them. placed: a place means the same in every sequence.
+    both: a sequence and its reverse complement are the same.
+    """
+
+    length: int = Field(ge=1, le=1_000_000)
+    members: int = Field(ge=1, le=64)
+    channels: int = Field(ge=4, le=1024)
+    segments: int = Field(ge=0, le=64)
+    batch: int = Field(ge=1)
+    rate: float = Field(gt=0)
+    decay: float = Field(ge=0)
+    placed: bool
+    both: bool
+
+
+class RunsSettings(PartSettings, frozen=True):
+    """How the part over runs of bases is fitted; see `text.PiecesSettings`, and `MotifsSettings` for the last two."""
+
+    most: int
+    decay: float
+    smoothing: float
+    placed: bool
+    both: bool
+
+
+def claim(cells: pl.Series) -> Claim[DnaSettings] | None:
+    """DNA where nearly all cells are long and made of the letters for bases."""
+    if cells.dtype != pl.String:
+        return None
+    written = cells.drop_nulls().str.strip_chars()
+    written = written.filter(written != "")
+    if len(written) == 0:
+        return None
+    sizes = written.str.len_chars()
+    middle = sizes.median()
+    if not isinstance(middle, float) or middle < SHORTEST or share(written.str.contains(SEQUENCE)) < 0.95:
+        return None
+    sure = int(written.str.count_matches("(?i)[ACGTU]").sum()) / int(sizes.sum())
+    if sure < 0.5 or written.str.to_uppercase().str.extract_all("[ACGTU]").list.n_unique().max() == 1:
+        return None
+    shortest, longest = sizes.min(), sizes.max()
+    assert isinstance(shortest, int)
+    assert isinstance(longest, int)
+    settings = DnaSettings(length=min(longest, LONGEST), equal=shortest == longest)
+    told = f"sequences of {longest} bases" if settings.equal else f"sequences of {shortest} to {longest} bases"
+    return Claim(0.98, told + (f", of which the first {LONGEST} are read" if longest > LONGEST else ""), settings)
+
+
+def _lengths(columns: Mapping[str, DnaSettings]) -> dict[str, int]:
+    return {name: settings.length for name, settings in columns.items()}
+
+
+def _placed(columns: Mapping[str, DnaSettings]) -> list[str]:
+    return [name for name, settings in columns.items() if settings.equal and settings.length <= LONGEST_PLACED]
+
+
+def encode(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], learned: Learned) -> Tensor:
+    """The shares of runs of bases, and bases in their places: (rows, features) float64."""
+    return base_features(rows, _lengths(columns), _placed(columns))
+
+
+def strands_told(codes: Tensor, aim: Aim, *, equal: bool, may_be_both: bool) -> tuple[bool, bool]:
+    """Whether places count, and whether both strands are the same: (placed, both), as a quick look at rows tells.
+
+    A linear model over runs of bases is fitted in each way to some training rows, and judged on others.
+    """
+    chance = torch.Generator().manual_seed(aim.seed)
+    few = torch.randperm(len(codes), generator=chance)[:TRIED_ROWS]
+    targets = aim.targets[few]
+    if not aim.classes:
+        targets = ((targets - targets.mean()) / targets.std().clamp_min(1e-12)).float()
+    learns = learning(torch.arange(len(few)) % 4, 1)
+    losses_of = member_log_losses if aim.classes else member_squared_errors
+    losses = {}
+    for placed, both in ((True, False), (False, False), (False, True)):
+        if (placed and not equal) or (both and not may_be_both):
+            continue
+        inputs = {"runs": strand_pieces(codes[few], both, placed)}
+        module = piece_sums("runs", inputs["runs"], _most(aim), 1, aim.outputs)
+        fit = fit_pieces(module, dict(inputs), targets, learns, losses_of, epochs=12, decay=10.0, smoothing=1.0)
+        losses[placed, both] = min(held_out for _, _, held_out in fit)
+    return min(losses, key=lambda way: losses[way])
+
+
+def bases_a_second() -> float:
+    """How many bases a second one member of the network learns from here; measured once."""
+    return measured_once(f"torch {torch.__version__} threads {torch.get_num_threads()} bases", _measure)
+
+
+def _measure() -> float:
+    codes = torch.randint(0, 4, (4 * BATCH, 100), dtype=torch.uint8)
+    targets = torch.arange(len(codes)) % 2
+    model = Strands("bases", 1, CHANNELS, 100, SEGMENTS, 2, placed=False, both=False)
+    learns = learning(torch.arange(len(codes)) % 8, 1)
+    seconds = []
+    for _ in range(3):  # the first time, memory is set up
+        start = time.perf_counter()
+        list(fit_strands(model, {"bases": codes}, targets, learns, member_log_losses, 1, BATCH, RATE, DECAY))
+        seconds.append(time.perf_counter() - start)
+    return codes.numel() / min(seconds)
+
+
+def effort(rows: int, length: int, seconds: float | None, speed: float) -> tuple[int, int]:
+    """Members and epochs for the time: 12 epochs at most, then more members; one member and two epochs at least.
+
+    Where no time was asked for, more members are made only while that takes a moment: they gain little.
+    """
+    epochs = (seconds or DEFAULT_SECONDS) * speed / (rows * length)  # of a single member
+    affordable = epochs if seconds else epochs / 4
+    members = max(1, min(MOST_MEMBERS, int(affordable // 10)))
+    return members, max(2, min(MOST_EPOCHS, int(epochs / members)))
+
+
+def _most(aim: Aim) -> int:
+    return MOST_WEIGHTS // ((aim.folds + 1) * (1 if aim.outputs == 2 else aim.outputs))
+
+
+def _look(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], aim: Aim) -> tuple[bool, bool]:
+    codes = base_codes(rows.head(4 * TRIED_ROWS), _lengths(columns))
+    part = Aim(aim.targets[: len(codes)], aim.outputs, aim.folds, aim.seconds, aim.seed)
+    return strands_told(codes, part, equal=_all_equal(columns), may_be_both=len(columns) == 1)
+
+
+def _all_equal(columns: Mapping[str, DnaSettings]) -> bool:
+    return all(settings.equal for settings in columns.values())
+
+
+def _whole_length(columns: Mapping[str, DnaSettings]) -> int:
+    return base_codes(pl.DataFrame({name: [""] for name in columns}), _lengths(columns)).shape[1]
+
+
+def _decide_motifs(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], aim: Aim) -> MotifsSettings:
+    _, both = _look(rows, columns, aim)
+    length, equal = _whole_length(columns), _all_equal(columns)
+    members, epochs = effort(len(rows), length, aim.seconds, bases_a_second())
+    return MotifsSettings(
+        epochs=epochs, length=length, members=min(members, aim.folds), channels=CHANNELS,
+        segments=min(SEGMENTS, length) if equal else 0, batch=BATCH, rate=RATE, decay=DECAY, placed=equal and not both,
+        both=both,
+    )  # fmt: skip
+
+
+def _decide_runs(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], aim: Aim) -> RunsSettings:
+    placed, both = _look(rows, columns, aim)
+    return RunsSettings(epochs=20, most=_most(aim), decay=10.0, smoothing=1.0, placed=placed, both=both)
+
+
+def _encode_motifs(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], settings: MotifsSettings) -> Tensor:
+    return base_codes(rows, _lengths(columns))
+
+
+def _encode_runs(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], settings: RunsSettings) -> Ragged:
+    return strand_pieces(base_codes(rows, _lengths(columns)), settings.both, settings.placed)
+
+
+def _strands(length: int, settings: MotifsSettings, outputs: int) -> Strands:
+    return Strands(
+        "bases", settings.members, settings.channels, length, settings.segments, outputs, settings.placed, settings.both
+    )
+
+
+MOTIFS: NetworkPart[DnaSettings, MotifsSettings] = NetworkPart(
+    name="motifs",
+    block="bases",
+    told="motifs of bases, by convolutions",
+    folds=FOLDS,
+    settings=MotifsSettings,
+    decide=_decide_motifs,
+    encode=_encode_motifs,
+    build=lambda codes, settings, outputs: _strands(settings.length, settings, outputs),
+    rebuild=lambda tensors, settings, outputs: _strands(settings.length, settings, outputs),
+    learns=lambda folds, settings: learning(folds, settings.members),
+    fit=lambda module, inputs, targets, learns, losses_of, settings: fit_strands(
+        module, inputs, targets, learns, losses_of, settings.epochs, settings.batch, settings.rate, settings.decay
+    ),
+    settle=lambda module: None,
+    snippets=PartSnippets(
+        encode=lambda settings: "base_codes(rows, SEQUENCES)",
+        build=lambda settings, outputs: (
+            f'Strands("bases", {settings.members}, channels={settings.channels}, length={settings.length}, '
+            f"segments={settings.segments},\n    outputs={outputs}, placed={settings.placed}, both={settings.both})"
+        ),
+        learns=lambda settings: f"learning(folds, {settings.members})",
+        fit=lambda settings: (
+            "fit_strands",
+            f"epochs={settings.epochs}, batch={settings.batch}, rate={settings.rate!r}, decay={settings.decay!r}",
+        ),
+    ),
+)
+RUNS: NetworkPart[DnaSettings, RunsSettings] = NetworkPart(
+    name="runs",
+    block="runs",
+    told="runs of 2 to 7 bases",
+    folds=FOLDS,
+    settings=RunsSettings,
+    decide=_decide_runs,
+    encode=_encode_runs,
+    build=lambda runs, settings, outputs: piece_sums("runs", runs, settings.most, FOLDS + 1, outputs),
+    rebuild=lambda tensors, settings, outputs: PieceSums("runs", tensors["known"], tensors["size"], 1, outputs),
+    learns=lambda folds, settings: learning_and_all(folds),
+    fit=lambda module, inputs, targets, learns, losses_of, settings: fit_pieces(
+        module, inputs, targets, learns, losses_of, settings.epochs, settings.decay, settings.smoothing
+    ),
+    settle=PieceSums.keep_last,
+    snippets=PartSnippets(
+        encode=lambda settings: (
+            f"strand_pieces(base_codes(rows, SEQUENCES), both_strands={settings.both}, placed={settings.placed})"
+        ),
+        build=lambda settings, outputs: (
+            f'piece_sums("runs", inputs["runs"], most={settings.most}, members={FOLDS + 1}, outputs={outputs})'
+        ),
+        learns=lambda settings: "learning_and_all(folds)",
+        fit=lambda settings: (
+            "fit_pieces",
+            f"epochs={settings.epochs}, decay={settings.decay!r}, smoothing={settings.smoothing!r}",
+        ),
+        settle="keep_last()",
+    ),
+)
+
+
+def _constants(columns: Mapping[str, DnaSettings]) -> str:
+    items = [f"{name!r}: {settings.length}" for name, settings in columns.items()]
+    lengths = in_brackets("SEQUENCES = {", items, "}", "each column of bases, and how many of them are read")
+    return lengths + f"\nPLACES = {_placed(columns)!r}  # columns whose bases count by their place in the straight line"
+
+
+DNA = Kind(
+    name="dna",
+    block="base_features",
+    settings=DnaSettings,
+    modules=(None, Scaled),
+    claim=claim,
+    learn=lambda rows, columns: {},
+    encode=encode,
+    network_features=None,
+    line_features=lambda values, learned: scaled(values),
+    strays=lambda cells, settings: cells.is_not_null() & ~cells.cast(pl.String).str.contains(SEQUENCE).fill_null(False),
+    snippets=Snippets(
+        constants=_constants,
+        learn="",
+        encode="base_features(rows, SEQUENCES, PLACES)",
+        network_features=None,
+        line_features='scaled(inputs["base_features"])',
+    ),
+    parts=(MOTIFS, RUNS),
+)

@@ -1,0 +1,116 @@
+"""Sequences of DNA or RNA to numbers (step 1): a code for each base, and the other strand.
+
+In: columns of text such as "ACGTTN", in either case, U for T. Out: codes (rows, length) uint8: A 0, C 1, G 2, T 3,
+UNKNOWN for every other letter, PADDING after the end.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from firstlight.plain.hashing import hashes_of
+from firstlight.plain.ragged import Ragged
+
+UNKNOWN = 4
+PADDING = 5
+BETWEEN = 10  # unknown bases between the sequences of two columns
+RUNS = (2, 3, 4, 5, 6, 7)  # bases of the pieces that count wherever they stand
+PLACED = (1, 2, 3)  # bases of the pieces that count by their place
+
+
+def base_codes(rows: pl.DataFrame, lengths: Mapping[str, int]) -> Tensor:
+    """The codes of each column's bases, one column after the other: (rows, length) uint8.
+
+    lengths: how many bases of each column are read; shorter sequences are padded, longer ones cut.
+    """
+    parts = [codes_of_bases(rows[name], length) for name, length in lengths.items()]
+    gap = torch.full((len(rows), BETWEEN), UNKNOWN, dtype=torch.uint8)
+    return torch.cat([part for each in parts for part in (gap, each)][1:], dim=1)
+
+
+def codes_of_bases(cells: pl.Series, length: int) -> Tensor:
+    """The codes of one column, (rows, length) uint8; every letter is looked up in a table, and no row by itself."""
+    text = cells.cast(pl.String).fill_null("").str.slice(0, length)
+    text = text.str.replace_all(r"[^\x00-\x7F]", "?")  # so that a letter is a byte
+    sizes = torch.from_numpy(text.str.len_bytes().cast(pl.Int64).to_numpy(writable=True))
+    table = np.full(256, UNKNOWN, dtype=np.uint8)
+    for code, letters in enumerate((b"Aa", b"Cc", b"Gg", b"TtUu")):
+        table[list(letters)] = code
+    joined = text.str.join("").item() or ""
+    codes = torch.from_numpy(np.frombuffer(joined.encode().translate(table.tobytes()), dtype=np.uint8).copy())
+    padded = torch.full((len(sizes), length), PADDING, dtype=torch.uint8)
+    padded[torch.arange(length) < sizes.unsqueeze(1)] = codes  # row by row, in order
+    return padded
+
+
+def reverse_complement(codes: Tensor) -> Tensor:
+    """The other strand, read in its own direction, its padding on the right again; codes: (rows, length) uint8."""
+    complement = torch.tensor([3, 2, 1, 0, UNKNOWN, PADDING], dtype=torch.uint8)
+    flipped = complement[codes.int()].flip(1)
+    shift = (codes == PADDING).sum(dim=1, keepdim=True)  # the padding now stands on the left
+    return flipped.gather(1, (torch.arange(codes.shape[1]) + shift) % max(codes.shape[1], 1))
+
+
+def first_strand(codes: Tensor) -> Tensor:
+    """Of each sequence and its reverse complement the one that comes first in order: the same for both."""
+    other = reverse_complement(codes)
+    differs = (codes != other).int().argmax(dim=1, keepdim=True)  # the first place where they differ, if there is one
+    return torch.where(other.gather(1, differs) < codes.gather(1, differs), other, codes)
+
+
+def run_numbers(codes: Tensor, size: int) -> Tensor:
+    """The number of each run of so many bases, (rows, length - size + 1) int32; 4**size where a base is unknown."""
+    places = max(codes.shape[1] - size + 1, 0)
+    numbers = torch.zeros(len(codes), places, dtype=torch.int32)
+    known = torch.ones(len(codes), places, dtype=torch.bool)
+    for step in range(size):
+        base = codes[:, step : step + places]
+        numbers = numbers * 4 + base
+        known &= base < UNKNOWN
+    return torch.where(known, numbers, 4**size)
+
+
+def strand_pieces(codes: Tensor, both_strands: bool, placed: bool) -> Ragged:
+    """The pieces of each sequence: runs of 2 to 7 bases, wherever they stand or, if places count, also by place.
+
+    With both strands a run and its reverse complement are one piece.
+    """
+    hashes, owners = [], []
+    other = reverse_complement(codes) if both_strands else codes
+    for size in RUNS:
+        numbers = run_numbers(codes, size)
+        if both_strands:  # the same run on the other strand, in the same place
+            shift = (codes == PADDING).sum(dim=1, keepdim=True)
+            back = (codes.shape[1] - shift - size - torch.arange(numbers.shape[1])).clamp_min(0)
+            numbers = torch.minimum(numbers, run_numbers(other, size).gather(1, back))
+        row, place = torch.nonzero(numbers < 4**size, as_tuple=True)
+        found = numbers[row, place].long() + 4**size  # a leading 1, so that no two sizes share a number
+        hashes.append(found)
+        owners.append(row)
+    for size in PLACED if placed else ():
+        numbers = run_numbers(codes, size)
+        row, place = torch.nonzero(numbers < 4**size, as_tuple=True)
+        hashes.append(((place + 1) << 20) + numbers[row, place] + 4**size)
+        owners.append(row)
+    return Ragged.of_sets(hashes_of(torch.cat(hashes).numpy().astype(np.uint64)), torch.cat(owners).numpy(), len(codes))
+
+
+def base_features(rows: pl.DataFrame, lengths: Mapping[str, int], placed: Sequence[str]) -> Tensor:
+    """For a straight line: the share of each run of 3 bases, and for placed columns each base in its place.
+
+    Returns (rows, features) float64.
+    """
+    features = []
+    for name, length in lengths.items():
+        codes = codes_of_bases(rows[name], length)
+        runs = run_numbers(codes, 3).long()
+        counts = torch.zeros(len(codes), 4**3 + 1, dtype=torch.float64).scatter_add_(
+            1, runs, torch.ones(runs.shape).double()
+        )
+        features.append(counts[:, :-1] / counts[:, :-1].sum(dim=1, keepdim=True).clamp_min(1))
+        if name in placed:
+            features.append((codes.unsqueeze(2) == torch.arange(4, dtype=torch.uint8)).flatten(1).double())
+    return torch.cat(features, dim=1)
