@@ -17,7 +17,9 @@ def why_of_first_row(plan: Plan, encoded: list[str]) -> list[str]:
     for column, occlusion in occlusions_of(plan).items():
         changes = f'{occlusion.changes.__name__}(row[{column!r}].item() or "", most={occlusion.most})'
         number = "number" if "{number}" in occlusion.told else "_"
-        answer = "{labels[int(answers[0].argmax())]}" if plan.target.task == "classification" else "{answers[0]:.6g}"
+        classes = plan.target.task == "classification"
+        answer = "{labels[int(answers[0].argmax())]}" if classes else "{answers[0]:.6g}"
+        effect = "{effect:+.2f}" if classes else "{effect:+.4g}"
         return [
             f"# Why: the first test row as it is, then with each {occlusion.noun} {occlusion.done} in turn",
             "row = rows[test[:1].numpy()]",
@@ -27,7 +29,7 @@ def why_of_first_row(plan: Plan, encoded: list[str]) -> list[str]:
             *(line.replace("len(test)", "len(asked)") for line in answers_of_network(plan)),
             f'print(f"the first test row is answered with {answer}; what moved it most:")',
             f"for {number}, part, effect in moved_by(changes, answers)[:{MOST_TOLD}]:",
-            f"    print(f'  {{effect:+.3g}}  {occlusion.told}')",
+            f"    print(f'  {effect}  {occlusion.told}')",
             "",
         ]
     return []

@@ -254,7 +254,7 @@ RUNS: NetworkPart[DnaSettings, RunsSettings] = NetworkPart(
     encode=_encode_runs,
     build=lambda runs, settings, outputs: piece_sums("runs", runs, settings.most, FOLDS + 1, outputs),
     rebuild=lambda tensors, settings, outputs: PieceSums("runs", tensors["known"], tensors["size"], 1, outputs),
-    learns=lambda folds, settings: learning_and_all(folds),
+    learns=lambda folds, settings: learning_and_all(folds, FOLDS + 1),
     fit=lambda module, inputs, targets, learns, losses_of, settings: fit_pieces(
         module, inputs, targets, learns, losses_of, settings.epochs, settings.decay, settings.smoothing
     ),
@@ -266,7 +266,7 @@ RUNS: NetworkPart[DnaSettings, RunsSettings] = NetworkPart(
         build=lambda settings, outputs: (
             f'piece_sums("runs", inputs["runs"], most={settings.most}, members={FOLDS + 1}, outputs={outputs})'
         ),
-        learns=lambda settings: "learning_and_all(folds)",
+        learns=lambda settings: f"learning_and_all(folds, {FOLDS + 1})",
         fit=lambda settings: (
             "fit_pieces",
             f"epochs={settings.epochs}, decay={settings.decay!r}, smoothing={settings.smoothing!r}",

@@ -149,7 +149,7 @@ class Occlusion:
     most:       parts of one cell that are asked about.
     told:       how a part is named: a format of `part` and of `number`, where it stands.
     letters:    what a sequence is made of, where its parts are drawn as a logo; "" for words.
-    in_report:  letters of changed cells that a report may ask about, which bounds its time.
+    in_report:  how much a report may ask at most: parts of rows, times the letters of the row.
     """
 
     changes: Callable[[str, int], Iterator[Change]]

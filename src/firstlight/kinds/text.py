@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
+from pydantic import Field
 from torch import Tensor
 
+from firstlight.kinds.category import MOST_WORDS
 from firstlight.kinds.kind import (
     Aim,
     Claim,
@@ -22,26 +24,33 @@ from firstlight.kinds.kind import (
     in_brackets,
     share,
 )
-from firstlight.plain.common_words import WORD, common_words, word_marks
+from firstlight.plain.common_words import common_words, word_marks
 from firstlight.plain.numbers import Scaled, scaled
 from firstlight.plain.pieces import PieceSums, count_pieces, fit_pieces, learning_and_all, piece_sums
 from firstlight.plain.ragged import Ragged, TwoLevels
+from firstlight.plain.vectors import MeanVectors, fit_vectors, mean_vectors
 from firstlight.plain.why import words_left_out
-from firstlight.plain.words import letter_pieces, word_pieces
+from firstlight.plain.words import letter_pieces, neighbour_pieces, word_pieces
 
 MANY_WORDS = 5.0  # a cell, on average, from which a column of different cells is text
 SOME_WORDS = 3.0  # from which it is where the words come again in other cells
 MANY_LETTERS = 8.0  # from which it is in scripts that set no blanks between words
 WITHOUT_BLANKS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+SPOKEN_WORD = WITHOUT_BLANKS + r"|\p{N}*\p{L}[\p{L}\p{M}\p{N}]*"  # figures alone say nothing: they are keys, or amounts
+BETWEEN_WORDS = r"[\s,;|]"  # "a-b-c-d-e-f" is one word, or a key
 MOST_WEIGHTS = 2**23  # of a part of the network, over all its members and classes
-FOLDS = 4  # a fifth member learns from all rows
+FOLDS = 4
+MEMBERS = FOLDS + 1  # the last learns from all rows
 EPOCHS = 20
+VECTOR = 32  # numbers of a vector
+MOST_VECTORS = 200_000
+PIECES_READ = 2_500_000  # in all epochs together: about a second
 
 
 class TextSettings(Settings, frozen=True):
     """How many of the most common words the straight line counts."""
 
-    common: int = 100
+    common: int = Field(default=100, ge=1)
 
 
 class PiecesSettings(PartSettings, frozen=True):
@@ -51,34 +60,50 @@ class PiecesSettings(PartSettings, frozen=True):
     which a piece's weight begins.
     """
 
-    most: int
-    decay: float
-    smoothing: float
+    most: int = Field(ge=1)
+    decay: float = Field(ge=0)
+    smoothing: float = Field(gt=0)
 
 
 class CountsSettings(PartSettings, frozen=True):
     """How the part that only counts pieces is fitted: so many have weights, and so much is added to each count."""
 
-    most: int
-    smoothing: float
+    most: int = Field(ge=1)
+    smoothing: float = Field(gt=0)
+
+
+class VectorsSettings(PartSettings, frozen=True):
+    """How the part over vectors is fitted: so many pieces have vectors of a size; texts a step, and the two rates."""
+
+    most: int = Field(ge=1)
+    size: int = Field(ge=1, le=4096)
+    batch: int = Field(ge=1)
+    rate: float = Field(gt=0)
+    head_rate: float = Field(gt=0)
 
 
 def claim(cells: pl.Series) -> Claim[TextSettings] | None:
-    """Text where cells differ and are made of many words, or of some that come again in other cells."""
-    if cells.dtype != pl.String:
+    """Text where cells differ and are made of many words, or of some that come again in other cells.
+
+    Cells that repeat are text where there are more different ones than a category tells apart.
+    """
+    if not isinstance(cells.dtype, pl.String | pl.Categorical | pl.Enum):
         return None
-    written = cells.drop_nulls().str.strip_chars()
+    written = cells.drop_nulls().cast(pl.String).str.strip_chars()
     written = written.filter(written != "")
-    if len(written) < 2 or written.n_unique() <= len(written) / 2:
+    different = written.n_unique()
+    if len(written) < 2 or (different <= len(written) / 2 and different <= MOST_WORDS):
         return None
-    each = written.str.extract_all(WORD)
+    each = written.str.extract_all(SPOKEN_WORD)
     many = int(each.list.len().sum()) / len(written)
     settings = TextSettings()
     if share(written.str.contains(WITHOUT_BLANKS)) >= 0.5:
         return Claim(0.7, f"{many:.0f} letters a cell, on average", settings) if many >= MANY_LETTERS else None
-    words = many if written.str.contains(r"\s").any() else 1.0  # "a-b-c-d-e-f" is one word, or a key
-    if words >= MANY_WORDS or (words >= SOME_WORDS and _come_again(each)):
-        return Claim(0.7, f"{words:.0f} words a cell, on average, and most cells differ", settings)
+    words = many if written.str.contains(BETWEEN_WORDS).any() else 1.0
+    if words >= MANY_WORDS:
+        return Claim(0.7, f"{words:.0f} words a cell, on average, and many cells differ", settings)
+    if words >= SOME_WORDS and different > len(written) / 2 and _come_again(each):
+        return Claim(0.7, f"{words:.0f} words a cell, on average, that come again in other cells", settings)
     return None
 
 
@@ -99,7 +124,7 @@ def encode(rows: pl.DataFrame, columns: Mapping[str, TextSettings], learned: Lea
 
 
 def _most(aim: Aim) -> int:
-    return MOST_WEIGHTS // ((aim.folds + 1) * (1 if aim.outputs == 2 else aim.outputs))
+    return MOST_WEIGHTS // (MEMBERS * (1 if aim.outputs == 2 else aim.outputs))
 
 
 def _encode_words(rows: pl.DataFrame, columns: Mapping[str, TextSettings], settings: PartSettings) -> Ragged:
@@ -112,7 +137,7 @@ def _encode_letters(rows: pl.DataFrame, columns: Mapping[str, TextSettings], set
 
 def _build_line(view: str) -> Callable[[PiecesSettings | CountsSettings, int], str]:
     def build(settings: PiecesSettings | CountsSettings, outputs: int) -> str:
-        sizes = f"most={settings.most}, members={FOLDS + 1}, outputs={outputs}"
+        sizes = f"most={settings.most}, members={MEMBERS}, outputs={outputs}"
         return f'piece_sums("{view}", inputs["{view}"], {sizes})'
 
     return build
@@ -133,9 +158,9 @@ def _fitted_part(
             epochs=EPOCHS, most=_most(aim), decay=decay if aim.classes else decay_of_numbers, smoothing=smoothing
         ),
         encode=encode,
-        build=lambda texts, settings, outputs: piece_sums(name, texts, settings.most, FOLDS + 1, outputs),
+        build=lambda texts, settings, outputs: piece_sums(name, texts, settings.most, MEMBERS, outputs),
         rebuild=lambda tensors, settings, outputs: PieceSums(name, tensors["known"], tensors["size"], 1, outputs),
-        learns=lambda folds, settings: learning_and_all(folds),
+        learns=lambda folds, settings: learning_and_all(folds, MEMBERS),
         fit=lambda module, inputs, targets, learns, losses_of, settings: fit_pieces(
             module, inputs, targets, learns, losses_of, settings.epochs, settings.decay, settings.smoothing
         ),
@@ -143,7 +168,7 @@ def _fitted_part(
         snippets=PartSnippets(
             encode=lambda settings: f"{reader}(rows, list(TEXTS))",
             build=_build_line(name),
-            learns=lambda settings: "learning_and_all(folds)",
+            learns=lambda settings: f"learning_and_all(folds, {MEMBERS})",
             fit=lambda settings: (
                 "fit_pieces",
                 f"epochs={settings.epochs}, decay={settings.decay!r}, smoothing={settings.smoothing!r}",
@@ -179,9 +204,9 @@ COUNTS: NetworkPart[TextSettings, CountsSettings] = NetworkPart(
     settings=CountsSettings,
     decide=lambda rows, columns, aim: CountsSettings(epochs=1, most=_most(aim), smoothing=0.3) if aim.classes else None,
     encode=_encode_words,
-    build=lambda texts, settings, outputs: piece_sums("words", texts, settings.most, FOLDS + 1, outputs),
+    build=lambda texts, settings, outputs: piece_sums("words", texts, settings.most, MEMBERS, outputs),
     rebuild=lambda tensors, settings, outputs: PieceSums("words", tensors["known"], tensors["size"], 1, outputs),
-    learns=lambda folds, settings: learning_and_all(folds),
+    learns=lambda folds, settings: learning_and_all(folds, MEMBERS),
     fit=lambda module, inputs, targets, learns, losses_of, settings: count_pieces(
         module, inputs, targets, learns, losses_of, settings.smoothing
     ),
@@ -189,8 +214,49 @@ COUNTS: NetworkPart[TextSettings, CountsSettings] = NetworkPart(
     snippets=PartSnippets(
         encode=lambda settings: "word_pieces(rows, list(TEXTS))",
         build=_build_line("words"),
-        learns=lambda settings: "learning_and_all(folds)",
+        learns=lambda settings: f"learning_and_all(folds, {MEMBERS})",
         fit=lambda settings: ("count_pieces", f"smoothing={settings.smoothing!r}"),
+        settle="keep_last()",
+    ),
+)
+
+
+def _decide_vectors(rows: pl.DataFrame, columns: Mapping[str, TextSettings], aim: Aim) -> VectorsSettings:
+    """As many epochs as it takes to read so many pieces; a text has about two for each word."""
+    words = sum(int(rows[name].cast(pl.String).str.count_matches(SPOKEN_WORD).sum()) for name in columns)
+    epochs = max(2, min(EPOCHS, round(PIECES_READ / max(2 * words, 1))))
+    return VectorsSettings(epochs=epochs, most=MOST_VECTORS, size=VECTOR, batch=32, rate=1.0, head_rate=3.0)
+
+
+VECTORS: NetworkPart[TextSettings, VectorsSettings] = NetworkPart(
+    name="vectors",
+    block="neighbours",
+    told="what words and pairs of neighbours share",
+    folds=FOLDS,
+    settings=VectorsSettings,
+    decide=_decide_vectors,
+    encode=lambda rows, columns, settings: neighbour_pieces(rows, list(columns)),
+    build=lambda texts, settings, outputs: mean_vectors(
+        "neighbours", texts, settings.most, MEMBERS, settings.size, outputs
+    ),
+    rebuild=lambda tensors, settings, outputs: MeanVectors("neighbours", tensors["known"], 1, settings.size, outputs),
+    learns=lambda folds, settings: learning_and_all(folds, MEMBERS),
+    fit=lambda module, inputs, targets, learns, losses_of, settings: fit_vectors(
+        module, inputs, targets, learns, losses_of, settings.epochs, settings.batch, settings.rate, settings.head_rate
+    ),
+    settle=MeanVectors.keep_last,
+    snippets=PartSnippets(
+        encode=lambda settings: "neighbour_pieces(rows, list(TEXTS))",
+        build=lambda settings, outputs: (
+            f'mean_vectors("neighbours", inputs["neighbours"], most={settings.most}, members={MEMBERS}, '
+            f"size={settings.size}, outputs={outputs})"
+        ),
+        learns=lambda settings: f"learning_and_all(folds, {MEMBERS})",
+        fit=lambda settings: (
+            "fit_vectors",
+            f"epochs={settings.epochs}, batch={settings.batch}, rate={settings.rate!r}, "
+            f"head_rate={settings.head_rate!r}",
+        ),
         settle="keep_last()",
     ),
 )
@@ -219,7 +285,7 @@ TEXT = Kind(
         network_features=None,
         line_features='scaled(inputs["common_words"])',
     ),
-    parts=(WORDS, COUNTS, LETTERS),
+    parts=(WORDS, COUNTS, LETTERS, VECTORS),
     occlusion=Occlusion(
         changes=words_left_out,
         noun="different word",
@@ -227,6 +293,6 @@ TEXT = Kind(
         most=200,
         told='"{part}"',
         letters="",
-        in_report=1_000_000,
+        in_report=4_000_000,
     ),
 )

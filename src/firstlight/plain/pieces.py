@@ -61,7 +61,7 @@ class PieceSums(nn.Module):
 
 
 def piece_sums(view: str, texts: Ragged | TwoLevels, most: int, members: int, outputs: int) -> PieceSums:
-    """The module for training texts: it knows the pieces that at least two of them share, at most so many."""
+    """The module for training texts: it knows the pieces that two of them or more share, the most common ones."""
     pieces = texts if isinstance(texts, Ragged) else texts.parts
     keys, places = pieces.values.unique(return_inverse=True)
     if isinstance(texts, Ragged):
@@ -70,22 +70,33 @@ def piece_sums(view: str, texts: Ragged | TwoLevels, most: int, members: int, ou
         holders = texts.rows.values.bincount(minlength=len(pieces))  # how many texts hold each part
         counts = torch.zeros(len(keys), dtype=torch.int64)
         counts.index_add_(0, places, holders.repeat_interleave(pieces.starts.diff()))
-    fewest = 2
-    if (counts >= 2).sum() > most:
-        fewest = int(counts.sort(descending=True).values[most]) + 1
-    module = PieceSums(view, keys[counts >= fewest], torch.ones(()), members, outputs)
+    kept = torch.nonzero(counts >= 2).flatten()
+    if len(kept) > most:
+        kept = counts.sort(descending=True, stable=True).indices[:most].sort().values
+    module = PieceSums(view, keys[kept], torch.ones(()), members, outputs)
     counted = module.see(texts).scale.square().reciprocal()  # pieces of each text, counting one where there are none
     module.size.copy_(counted.mean())
     return module
 
 
-def learning_and_all(folds: Tensor) -> Tensor:
-    """1 where a member learns from a row: a member a fold that holds it out, and a last one that learns from all rows.
+def learning_and_all(folds: Tensor, members: int) -> Tensor:
+    """1 where a member learns from a row: each member holds a fold out, but the last, which learns from all rows.
 
-    folds: (rows,) int64; returns (folds + 1, rows).
+    folds: (rows,) int64; returns (members, rows).
     """
-    held_out = torch.arange(int(folds.max()) + 2)
+    held_out = torch.arange(members)
+    held_out[-1] = -1  # no fold
     return (folds != held_out.unsqueeze(1)).float()
+
+
+def as_goals(answers: Tensor, classes: bool) -> Tensor:
+    """Answers (..., columns) as the goals are: numbers, or probabilities of classes, of one where there are two."""
+    if not classes:
+        return answers
+    if answers.shape[-1] == 1:
+        return answers.sigmoid()
+    powers = (answers - answers.amax(-1, keepdim=True)).exp()  # a softmax: faster like this over few classes
+    return powers / powers.sum(-1, keepdim=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,15 +119,6 @@ class Regression:
         for holders in self.holders:
             values = holders.sums(values)
         return values
-
-    def guesses(self, answers: Tensor) -> Tensor:
-        """Answers (..., columns) as what the goals look like: probabilities, of one class where there are two."""
-        if not self.classes:
-            return answers
-        if answers.shape[-1] == 1:
-            return answers.sigmoid()
-        powers = (answers - answers.amax(-1, keepdim=True)).exp()  # a softmax: faster like this over few classes
-        return powers / powers.sum(-1, keepdim=True)
 
     def curvature(self, guesses: Tensor, along: Tensor) -> Tensor:
         """The second derivative of the loss of each guess along a direction: (..., columns) twice to (...)."""
@@ -147,15 +149,18 @@ def telling(known: Regression, smoothing: float) -> Tensor:
 
     Of classes: the logarithm of how many times likelier the piece is within the class than outside it; `smoothing` is
     added to each count. Source: Wang and Manning 2012. Of numbers: the mean of those in whose texts the piece stands,
-    drawn towards 0 where these are few.
+    drawn towards 0 where these are few. A piece that only one of a member's rows holds tells it nothing.
     """
     learns = (known.share > 0).float()  # (rows, members, 1)
+    rows = known.back(learns.flatten(1))  # of each member that hold a piece
     within = known.back((learns * known.goals).flatten(1))
-    if not known.classes:
-        return within / (known.back(learns.flatten(1)) + 1)
-    outside = known.back((learns * (1 - known.goals)).flatten(1)) + smoothing
-    within = within + smoothing
-    return (within / within.sum(0)).log() - (outside / outside.sum(0)).log()
+    if known.classes:
+        outside = known.back((learns * (1 - known.goals)).flatten(1)) + smoothing
+        within = within + smoothing
+        ratio = (within / within.sum(0)).log() - (outside / outside.sum(0)).log()
+    else:
+        ratio = within / (rows + 1)
+    return ratio * (rows > 1.5).repeat_interleave(ratio.shape[1] // rows.shape[1], dim=1)
 
 
 def fit_pieces(
@@ -181,7 +186,7 @@ def fit_pieces(
         return products.sum(0).view(members, columns).sum(1)
 
     for epoch in range(1, epochs + 1):
-        error = ((known.guesses(answers) - known.goals) * known.share).flatten(1)
+        error = ((as_goals(answers, known.classes) - known.goals) * known.share).flatten(1)
         slope = torch.cat([ratio * known.back(error * known.seen.scale), error.sum(0, keepdim=True)]) + pull * factors
         turn = by_member(slope * (slope - last)) / by_member(last.square()).clamp_min(1e-30)
         direction = turn.clamp_min(0).repeat_interleave(columns) * direction - slope
@@ -206,7 +211,7 @@ def best_length(known: Regression, answers: Tensor, along: Tensor, slope: Tensor
     """
     length, low, high = torch.zeros_like(slope), torch.zeros_like(slope), torch.full_like(slope, torch.inf)
     for _ in range(4):
-        guesses = known.guesses(answers + length.unsqueeze(1) * along)
+        guesses = as_goals(answers + length.unsqueeze(1) * along, known.classes)
         first = ((guesses - known.goals) * known.share * along).sum((0, 2)) + slope + length * bend
         second = (known.curvature(guesses, along) * known.share[:, :, 0]).sum(0) + bend
         low, high = torch.where(first < 0, length, low), torch.where(first < 0, high, length)

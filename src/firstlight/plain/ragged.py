@@ -42,8 +42,11 @@ class Ragged:
     def of_numbers(
         cls, hashes: NDArray[np.uint64], owners: NDArray[np.int64], rows: int
     ) -> tuple["Ragged", NDArray[np.int64]]:
-        """The same with the hashes numbered from 0, in their order, and for each number a place where it stands."""
-        keys, numbers = keys_of(hashes).unique(return_inverse=True)
+        """The same with the hashes numbered from 0, in their order, and for each number a place where it stands.
+
+        All bits are compared: whichever of two hashes taken for one stood first would depend on the other rows.
+        """
+        keys, numbers = torch.from_numpy(hashes.view(np.int64)).unique(return_inverse=True)
         place = torch.arange(len(numbers), dtype=torch.int64)
         first = torch.full((len(keys),), len(numbers)).scatter_reduce(0, numbers, place, "amin")
         return cls.of_pairs(torch.from_numpy(owners.astype(np.int32)), numbers.int(), rows), first.numpy()

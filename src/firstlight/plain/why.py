@@ -48,12 +48,18 @@ def words_left_out(text: str, most: int) -> Iterator[Change]:
     >>> [(change.part, change.cell) for change in words_left_out("Good, good film", most=3)]
     [('Good', ',  film'), (',', 'Good good film'), ('film', 'Good, good ')]
     """
-    parts = pl.Series([text[:LONGEST_TEXT]]).str.extract_all(PARTS).explode().to_list()
+    parts = parts_of_text(text)
     folded = [part.lower() for part in parts]
     words = {same: part for part, same in zip(reversed(parts), reversed(folded), strict=True) if is_word(part)}
     for number, same in enumerate([same for same in dict.fromkeys(folded) if same in words][:most], start=1):
         rest = "".join(part for part, other in zip(parts, folded, strict=True) if other != same)
         yield Change(number, words[same], rest)
+
+
+def parts_of_text(text: str) -> list[str]:
+    """Words, signs, and what stands between them, from left to right: together they are the text."""
+    found: list[str] = pl.Series([text[:LONGEST_TEXT]]).str.extract_all(PARTS).item().to_list()
+    return found
 
 
 def is_word(part: str) -> bool:
@@ -84,7 +90,7 @@ def with_changes(row: pl.DataFrame, column: str, changes: Sequence[Change]) -> p
 
 def log_odds(probabilities: Tensor) -> Tensor:
     """For each class the logarithm of its probability over that of all others: (rows, classes)."""
-    others = probabilities @ (1 - torch.eye(probabilities.shape[1], dtype=probabilities.dtype))
+    others: Tensor = probabilities @ (1 - torch.eye(probabilities.shape[1], dtype=probabilities.dtype))
     odds: Tensor = probabilities.clamp_min(1e-300).log() - others.clamp_min(1e-300).log()
     return odds
 
@@ -97,7 +103,8 @@ def effects_of(changes: Sequence[Change], values: Tensor) -> Tensor:
     numbers = torch.tensor([change.number for change in changes], dtype=torch.int64)
     _, owners, sizes = numbers.unique_consecutive(return_inverse=True, return_counts=True)
     sums = values.new_zeros(len(sizes), *values.shape[1:]).index_add(0, owners, values[1:])
-    return values[0] - sums / sizes.view(-1, *[1] * (values.ndim - 1))
+    means: Tensor = sums / sizes.view(-1, *[1] * (values.ndim - 1))
+    return values[0] - means
 
 
 def moved_by(changes: Sequence[Change], answers: Tensor) -> list[tuple[int, str, float]]:

@@ -35,12 +35,16 @@ class Stretches:
     rows: NDArray[np.int64]
 
 
-def letters_of(cells: pl.Series) -> NDArray[np.uint32]:
-    """The letters of all texts as Unicode numbers, in lower case, without HTML tags; a line feed ends each text."""
+def letters_of(cells: pl.Series, lower: bool = True) -> NDArray[np.uint32]:
+    """The letters of all texts as Unicode numbers, without HTML tags, in lower case or not; a line feed ends each text.
+
+    A letter with its accent is one number, however it was typed.
+    """
     text = cells.cast(pl.String).fill_null("").str.slice(0, LONGEST_TEXT)
-    text = text.str.replace_all(r"<[a-zA-Z/!][^<>]{0,200}>", " ").str.to_lowercase()
+    text = text.str.replace_all(r"<[a-zA-Z/!][^<>]{0,200}>", " ")
+    text = text.str.to_lowercase() if lower else text
     whole = text.str.replace_all("\n", " ", literal=True).str.join("\n").item() + "\n"
-    return np.frombuffer(whole.encode("utf-32-le"), dtype=np.uint32)
+    return np.frombuffer(unicodedata.normalize("NFC", whole).encode("utf-32-le"), dtype=np.uint32)
 
 
 def sorts_of(letters: NDArray[np.uint32]) -> NDArray[np.uint8]:
@@ -49,8 +53,10 @@ def sorts_of(letters: NDArray[np.uint32]) -> NDArray[np.uint8]:
     table[letters] = 1
     for letter in np.flatnonzero(table).tolist():  # some hundred different ones, not the whole text
         group = unicodedata.category(chr(letter))
-        alone = group[0] in "PS" or (group == "Lo" and is_of_script_without_blanks(letter))
-        table[letter] = ALONE if alone else LETTER if group[0] in "LMN" else BLANK
+        sign = group[0] in "PS" or group == "Cn"  # newer emoji, of which this Python does not know yet
+        alone = sign or (group == "Lo" and is_of_script_without_blanks(letter))
+        part = group[0] in "LMN" and not 0xFE00 <= letter < 0xFE10  # those say how the sign before is to be drawn
+        table[letter] = ALONE if alone else LETTER if part else BLANK
     return table[letters]
 
 
@@ -122,6 +128,22 @@ def pieces_of_words(cells: pl.Series) -> tuple[NDArray[np.uint64], NDArray[np.in
     )
 
 
+def neighbour_pieces(rows: pl.DataFrame, columns: Sequence[str]) -> Ragged:
+    """The pieces of each row's texts: words as they are written, pairs of neighbours, and the last word by itself."""
+    hashes, owners = [], []
+    for place, name in enumerate(columns):
+        letters = letters_of(rows[name], lower=False)
+        sorts = sorts_of(letters)
+        parts = stretches_of(letters, sorts == LETTER, sorts == ALONE)
+        word, row = hashes_of_stretches(letters, parts), parts.rows
+        next_row = np.append(row[1:], -1)
+        following = np.where(row == next_row, np.append(word[1:], np.uint64(0)), np.uint64(7))  # 7: the end of the text
+        column = np.array([place], dtype=np.uint64)
+        hashes += [hashes_of_pairs(column, word), hashes_of_pairs(column, hashes_of_pairs(word, following))]
+        owners += [row, row]
+    return Ragged.of_sets(np.concatenate(hashes), np.concatenate(owners), len(rows))
+
+
 def letter_pieces(rows: pl.DataFrame, columns: Sequence[str]) -> TwoLevels:
     """The pieces of 2 to 5 letters of which each row's texts are made.
 
@@ -157,7 +179,7 @@ def pieces_of_letters(
     running, hashes, owners = own, [], []
     for size in range(2, LONGEST_PIECE + 1):
         running = running[:-1] * SPREAD + own[size - 1 :]  # one more letter to each
-        whole = owner[size - 1 :] == owner[: len(owner) - size + 1]
+        whole = owner[size - 1 :] == owner[: len(running)]
         hashes.append(hashes_of(running[whole] + np.uint64(size)))
         owners.append(owner[size - 1 :][whole])
     return np.concatenate(hashes), np.concatenate(owners)

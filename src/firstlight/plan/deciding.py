@@ -29,6 +29,7 @@ LOOKED_AT = 100_000  # training rows from which kinds are told; all of them wher
 MOST_CLASSES = 1000
 FEW_CLASSES = 10  # whole numbers from 0 or 1 up to so many are classes, more are amounts
 IDENTIFIER_ROWS = 20  # with fewer, that all cells differ says little
+WRITTEN = (pl.String, pl.Categorical, pl.Enum)
 
 
 @dataclass(frozen=True)
@@ -204,18 +205,20 @@ def _task_of(cells: pl.Series, different: int, number: Claim[NumberSettings] | N
 
 def decide_column(cells: pl.Series, target: pl.Series, aim: Target) -> Decision:
     """The surest claim among the kinds, or why the column is left out."""
-    if reason := reason_to_leave_out(cells, target, aim):
+    claims = _claims(cells)
+    if reason := _reason_to_leave_out(cells, target, aim, claims):
         return Decision(Column(name=cells.name, kind=LEFT_OUT, settings=None), reason)
-    kind, claim = max(_claims(cells), key=lambda found: found[1].sureness)
-    return Decision(Column(name=cells.name, kind=kind, settings=claim.settings), claim.reason)
+    kind = max(claims, key=lambda name: claims[name].sureness)
+    return Decision(Column(name=cells.name, kind=kind, settings=claims[kind].settings), claims[kind].reason)
 
 
-def _claims(cells: pl.Series) -> list[tuple[str, Claim[Any]]]:
-    claims = ((kind.name, kind.claim(cells)) for kind in KINDS)
-    return [(name, claim) for name, claim in claims if claim is not None]
+def _claims(cells: pl.Series) -> dict[str, Claim[Any]]:
+    """The claims of all kinds that make one, by their names."""
+    claims = {kind.name: kind.claim(cells) for kind in KINDS} if has_words(cells) else {}
+    return {name: claim for name, claim in claims.items() if claim is not None}
 
 
-def reason_to_leave_out(cells: pl.Series, target: pl.Series, aim: Target) -> str:
+def _reason_to_leave_out(cells: pl.Series, target: pl.Series, aim: Target, claims: Mapping[str, Claim[Any]]) -> str:
     """Why a column cannot help, or would help only by cheating; "" where it may be used."""
     known = cells.drop_nulls()
     if len(known) == 0:
@@ -224,28 +227,24 @@ def reason_to_leave_out(cells: pl.Series, target: pl.Series, aim: Target) -> str
         return f"its cells ({cells.dtype}) are of no kind that is read"
     if known.n_unique() == 1 and len(known) == len(cells):
         return f"constant: always {str(known[0])[:40]!r}"
-    if reason := copy_of_target(cells, target, aim):
+    if reason := copy_of_target(cells, target, aim) or _identifier(known, len(cells), claims):
         return reason
-    if not _claims(cells):
-        if cells.dtype == pl.String:
-            return "free text: its cells are sentences, which are not read yet"
-        return f"its cells ({cells.dtype}) are of no kind that is read"
-    return _identifier(known, len(cells))
+    if claims:
+        return ""
+    if isinstance(cells.dtype, WRITTEN):
+        return "its cells differ and hold figures and signs, hardly any words"
+    return f"its cells ({cells.dtype}) are of no kind that is read"
 
 
-def _identifier(known: pl.Series, rows: int) -> str:
+def _identifier(known: pl.Series, rows: int, claims: Mapping[str, Claim[Any]]) -> str:
     """Whole numbers or short words that are all different only name the row."""
     if rows < IDENTIFIER_ROWS or len(known) < rows or known.n_unique() < rows:
         return ""
-    if known.dtype == pl.String:
-        read = NUMBER.claim(known)
-        if read is None:
-            return (
-                ""
-                if DATE.claim(known) or TEXT.claim(known) or DNA.claim(known)
-                else f"an identifier: {rows} different values in {rows} training rows"
-            )
-        values = column_values(known, read.settings)
+    if isinstance(known.dtype, WRITTEN):
+        if NUMBER.name not in claims:
+            told = any(kind.name in claims for kind in (DATE, TEXT, DNA))
+            return "" if told else f"an identifier: {rows} different values in {rows} training rows"
+        values = column_values(known, claims[NUMBER.name].settings)
         known = pl.Series(values.numpy()).drop_nans()
     if not known.dtype.is_numeric() or not (known == known.round()).all():
         return ""

@@ -16,6 +16,7 @@ from firstlight.model.answers import NumberAnswers
 from firstlight.model.fitting import RANGE_SHARE
 from firstlight.report import charts
 from firstlight.report.drawing import Floats
+from firstlight.report.moving import what_moved
 from firstlight.report.page import Block, Chapter, Figure, Folded, Grid, Prose
 from firstlight.report.story import Story
 from firstlight.report.wording import aligned, counted, number, percent, sentences, spaced
@@ -128,7 +129,7 @@ def _of_classes(story: Story, evaluation: Evaluation) -> tuple[Block, ...]:
     promises = [
         charts.Promise(each.confidence, each.right, each.low, each.high, each.rows) for each in evaluation.reliability
     ]
-    return *blocks, _mistakes(story, evaluation), charts.reliability(promises)
+    return *blocks, _mistakes(story, evaluation), *what_moved(story, evaluation), charts.reliability(promises)
 
 
 def _each_class(story: Story, confusion: tuple[tuple[int, ...], ...]) -> Grid:
@@ -159,6 +160,7 @@ def _of_numbers(story: Story, evaluation: Evaluation) -> tuple[Block, ...]:
     return (
         charts.predictions(story.target, truth, said, low, high),
         _mistakes(story, evaluation),
+        *what_moved(story, evaluation),
         charts.residuals(story.target, said - truth),
         charts.coverage(RANGE_SHARE, _parts(truth, said, low, high)),
     )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from jinja2 import Environment, StrictUndefined, Template
 from jinja2.utils import htmlsafe_json_dumps
@@ -26,6 +26,7 @@ from pygments.lexers import PythonLexer
 
 from firstlight.report import theme
 from firstlight.report.libraries import chart_library
+from firstlight.report.logo import OUTLINES, strips
 
 if TYPE_CHECKING:
     import altair as alt
@@ -82,6 +83,54 @@ class Gallery:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A piece of a passage, marked where it speaks for or against the answer.
+
+    effect: what it did, as it stands beside the mark; "" where that was said before.
+    """
+
+    text: str
+    mark: Literal["", "for", "against"] = ""
+    effect: str = ""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A text in which some words are marked by what they did; `lead` says whose it is, and what was answered."""
+
+    lead: str
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class Passages:
+    """Texts with marked words."""
+
+    question: str  # a sentence, the heading
+    passages: tuple[Passage, ...]
+    caption: str
+
+
+@dataclass(frozen=True)
+class Logo:
+    """A sequence drawn as letters, each as high as what it did; below the line what spoke against the answer."""
+
+    question: str  # a sentence, the heading
+    letters: str  # one a column of heights, such as "ACGT"
+    heights: tuple[tuple[float, ...], ...]  # a row for each place in the sequence
+    caption: str  # says in words what it shows: the text that stands in for it
+    numbers: Grid | None = None
+    first: int = 1  # the number of the first place
+
+    def __post_init__(self) -> None:
+        if not set(self.letters) <= set(OUTLINES):
+            raise ValueError(f"no outline is known for some of the letters {self.letters!r}")
+        for place, row in enumerate(self.heights):
+            if len(row) != len(self.letters) or not all(map(math.isfinite, row)):
+                raise ValueError(f"place {place} needs {len(self.letters)} finite heights; got {row}")
+
+
+@dataclass(frozen=True)
 class Script:
     """A Python script, whole, with a button that copies it."""
 
@@ -106,7 +155,7 @@ class Chapter:
     blocks: tuple[Block, ...]
 
 
-Block: TypeAlias = Figure | Gallery | Grid | Prose | Points | Script | Folded
+Block: TypeAlias = Figure | Gallery | Grid | Prose | Points | Passages | Logo | Script | Folded
 
 
 def render(title: str, lead: tuple[Block, ...], chapters: tuple[Chapter, ...]) -> str:
@@ -149,12 +198,15 @@ def _template() -> Template:
         "coloured": _coloured,
         "paragraphs": _paragraphs,
         "close": _close,
+        "strips": lambda logo: strips(logo.letters, logo.heights, logo.first),
     }
     environment.tests |= {
         "figure": lambda block: isinstance(block, Figure),
         "grid": lambda block: isinstance(block, Grid),
         "gallery": lambda block: isinstance(block, Gallery),
         "points": lambda block: isinstance(block, Points),
+        "passages": lambda block: isinstance(block, Passages),
+        "logo": lambda block: isinstance(block, Logo),
         "prose": lambda block: isinstance(block, Prose),
         "script": lambda block: isinstance(block, Script),
         "folded": lambda block: isinstance(block, Folded),

@@ -1,0 +1,100 @@
+"""Test rows whose words or bases are left out in turn, for the report: a sample, and examples to show.
+
+As many rows are taken as can be asked about in a moment, beside the time that a fit takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+import torch
+
+from firstlight.evaluate.evaluation import Evaluation, Mistake
+from firstlight.kinds.kind import Occlusion
+from firstlight.model.answers import NumberAnswers
+from firstlight.model.why import Effects, effects_in
+from firstlight.report.story import Story
+from firstlight.report.wording import number
+
+MOST_SAMPLED = 500  # test rows
+FIRST_SAMPLED = 5
+GOLDEN = 0.6180339887498949  # its multiples, whole parts left aside, are spread evenly however many are taken
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A test row that is shown, with what was said of it."""
+
+    row: int
+    lead: str
+    effects: Effects
+
+
+def sample_of(story: Story, occlusions: Mapping[str, Occlusion]) -> dict[int, Effects]:
+    """Rows spread evenly over the test, by their number among the test rows, and what their parts did.
+
+    A few are asked about first, to see how much it costs; then as many as cost no more than reading the training rows.
+    """
+    count = len(story.rows.test)
+    spread = (torch.arange(count, dtype=torch.float64) * GOLDEN % 1).argsort(stable=True).tolist()
+    first = _asked(story, sorted(spread[:FIRST_SAMPLED]))
+    letters = _letters(story.rows.test, occlusions)
+    cost = max(1, sum(len(effects.parts) * letters[row] for row, effects in first.items()) // max(len(first), 1))
+    allowed = min(sum(_letters(story.rows.train, occlusions)), *(each.in_report for each in occlusions.values()))
+    rest = spread[FIRST_SAMPLED : min(MOST_SAMPLED, max(FIRST_SAMPLED, allowed // cost))]
+    return dict(sorted({**first, **_asked(story, rest)}.items()))
+
+
+def _letters(rows: pl.DataFrame, occlusions: Mapping[str, Occlusion]) -> list[int]:
+    """The letters of each row's texts and sequences."""
+    columns = [pl.col(name).cast(pl.String).str.len_chars().fill_null(0) for name in occlusions]
+    return rows.select(letters=pl.sum_horizontal(columns))["letters"].to_list()
+
+
+def _asked(story: Story, rows: list[int]) -> dict[int, Effects]:
+    effects = effects_in(story.run.predictor, story.rows.test[rows], whole_cells=False)
+    return {rows[each.row]: each for each in effects}
+
+
+def examples_of(story: Story, evaluation: Evaluation, sample: Mapping[int, Effects]) -> list[Example]:
+    """Two rows of the sample, as unlike as can be, and the worst mistake of all."""
+    examples = list(_of_classes(story, sample) if story.classes else _of_numbers(story, sample))
+    for worst in evaluation.worst[:1]:
+        if worst.row not in {example.row for example in examples}:
+            effects = _asked(story, [worst.row])[worst.row]
+            examples.append(Example(worst.row, _mistake_told(story, worst), effects))
+    return examples
+
+
+def _of_classes(story: Story, sample: Mapping[int, Effects]) -> Iterator[Example]:
+    """Rows of two classes that were named rightly."""
+    right: dict[int, int] = {}
+    for row, effects in sample.items():
+        if effects.likeliest == int(story.rows.truth[row]):
+            right.setdefault(effects.likeliest, row)
+    for said, row in list(right.items())[:2]:
+        yield Example(row, f"Test row {number(row + 1)}: it says {story.labels[said]}, rightly.", sample[row])
+
+
+def _of_numbers(story: Story, sample: Mapping[int, Effects]) -> Iterator[Example]:
+    """The highest and the lowest answer."""
+    answers = story.run.predictor.answer(story.rows.test[list(sample)])
+    assert isinstance(answers, NumberAnswers)
+    said = dict(zip(sample, answers.predictions.tolist(), strict=True))
+    for row in dict.fromkeys([max(said, key=said.__getitem__), min(said, key=said.__getitem__)]):
+        was = float(story.rows.truth[row])
+        yield Example(
+            row, f"Test row {number(row + 1)}: it says {number(said[row])}; it was {number(was)}.", sample[row]
+        )
+
+
+def _mistake_told(story: Story, worst: Mistake) -> str:
+    if story.classes:
+        said, was = story.labels[int(worst.answer)], story.labels[int(worst.truth)]
+        which = "the mistake of which it was surest"
+    else:
+        said, was = number(worst.answer), number(worst.truth)
+        which = "its largest error"
+    return f"Test row {number(worst.row + 1)}: it says {said}, but it was {was}: {which}."
