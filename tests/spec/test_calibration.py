@@ -80,7 +80,7 @@ def test_no_temperature_on_a_fine_grid_is_better(seed: int, rows: int, temperatu
     found = smoothed_loss(logits, labels, fit_temperature(logits, labels))
     grid = torch.logspace(math.log10(0.05), math.log10(20), 200, dtype=torch.float64).tolist()
     best = min(smoothed_loss(logits, labels, at) for at in grid)
-    assert found <= best + 1e-6
+    assert found <= best * 1.001 + 1e-6  # it looks at steps of 1 %
 
 
 def test_a_model_that_is_right_in_every_row_is_not_called_certain() -> None:

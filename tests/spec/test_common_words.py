@@ -34,8 +34,9 @@ def test_a_word_is_marked_where_it_stands_however_often(values: list[str | None]
     marks = word_marks(pl.DataFrame({"text": cells(*values)}), {"text": ["cd", "absent", "ef"]})
     expected = [[float(word in (text or "").lower().split()) for word in ("cd", "absent", "ef")] for text in values]
     assert marks.dtype == torch.float64
-    assert marks.shape == (len(values), 3)
-    assert marks.tolist() == expected
+    assert marks.shape == (len(values), 4)
+    assert marks[:, 1:].tolist() == expected
+    assert marks[:, 0].tolist() == [float(bool(text)) for text in values], "before the words: whether there are any"
 
 
 def test_where_no_blanks_stand_between_words_letters_are_counted() -> None:
@@ -48,11 +49,11 @@ def test_signs_are_no_words_and_numbers_are() -> None:
 
 def test_each_column_has_words_of_its_own() -> None:
     rows = pl.DataFrame({"a": ["good"], "b": ["bad"]})
-    assert word_marks(rows, {"a": ["good", "bad"], "b": ["good", "bad"]}).tolist() == [[1, 0, 0, 1]]
+    assert word_marks(rows, {"a": ["good", "bad"], "b": ["good", "bad"]}).tolist() == [[1, 1, 0, 1, 0, 1]]
 
 
-def test_a_column_that_taught_no_word_has_no_marks() -> None:
+def test_a_column_that_taught_no_word_only_tells_where_something_is_written() -> None:
     rows = pl.DataFrame({"a": ["good", None], "b": ["bad", None]})
     assert common_words(cells(None, "", "!"), 9) == []
-    assert word_marks(rows, {"a": [], "b": ["bad"]}).tolist() == [[1], [0]]
-    assert word_marks(rows, {"a": []}).shape == (2, 0)
+    assert word_marks(rows, {"a": [], "b": ["bad"]}).tolist() == [[1, 1, 1], [0, 0, 0]]
+    assert word_marks(rows, {"a": []}).tolist() == [[1], [0]]

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.testing import assert_close
 
 from firstlight.kinds.all_kinds import KINDS, kind_named
 from firstlight.kinds.boolean import BOOLEAN
-from firstlight.kinds.kind import Kind
+from firstlight.kinds.kind import Aim, Kind, NetworkPart
 from firstlight.model.encoding import oddities
 from firstlight.model.predictor import LINE, NETWORK
+from firstlight.plain.targets import member_log_losses, member_squared_errors
 from firstlight.plan.deciding import decide_column
 from firstlight.plan.plan import Target
 from firstlight.store.model_file import load_model
@@ -28,6 +29,23 @@ if TYPE_CHECKING:
     from tests.conftest import Bare, Fit
 
 DAY = datetime.datetime(2024, 2, 29, 23, 30)
+ODD_TEXTS = (
+    "I loved every 😀 minute of it", "a family 👨‍👩‍👧 outing, and a good one", "cafe\u0301 fare: na\u00efve but good",
+    "لم يعجبني هذا الفيلم", "הסרט הזה היה טוב", "good<br /><br />film, <b>bad</b> end &amp; cast",
+    "one line\nand\n\nanother\tone", "NOT GOOD!!! NOT AT ALL!!!", "x" * 300 + " and the end",
+    "It's 20 % off -> good, isn't it?", "nul\x00byte in the story", '"quoted", {braced} \\n and not',
+)  # fmt: skip
+
+
+ENGLISH = "the a film was good bad not very it and story cast end long dull"
+STRANGE_TEXTS = ("", " ", "?!", "😀", "Ünbekannt", "\u200b", "word " * 20_000, "猫", "<br />")
+
+
+def sentences(words: list[str], between: str) -> tuple[str, ...]:
+    """Seventy different texts of 9 to 12 words by chance."""
+    chance = torch.Generator().manual_seed(0)
+    places = [torch.randint(len(words), (9 + number % 4,), generator=chance).tolist() for number in range(70)]
+    return tuple(between.join(words[place] for place in each) for each in places)
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,10 @@ COLUMNS = {
     "date, typed": Column("date", (DAY, datetime.datetime(1969, 1, 1)), (datetime.datetime(2200, 1, 1),)),
     "date, ISO": Column("date", ("2024-02-29", "1969-01-01", "2023-12-31"), ("2200-01-01", "2023-02-30")),
     "date, German": Column("date", ("29.02.2024", "01.01.1969"), ("31.12.2024", "soon")),
+    "text": Column(
+        "text", (*ODD_TEXTS, *sentences("the a film was good bad not very it and".split(), " ")), STRANGE_TEXTS
+    ),
+    "text, Chinese": Column("text", sentences(list("这家店的外卖味道很好送餐快量足"), ""), STRANGE_TEXTS),
 }
 EVERY_COLUMN = pytest.mark.parametrize("name", COLUMNS)
 
@@ -93,6 +115,43 @@ def features(name: str, taught: pl.DataFrame, rows: pl.DataFrame) -> list[Tensor
     given = [module(asked) for module in modules]
     assert [each.shape for each in given] == [(len(rows), module.width) for module in modules]
     return given
+
+
+def parts_fitted(
+    name: str, taught: pl.DataFrame, *, numbers: bool = False
+) -> list[tuple[NetworkPart[Any, Any], Any, nn.Module]]:
+    """The parts that read the column as a sequence, each with its settings and its module, fitted for two epochs."""
+    kind, columns = kind_and_settings(name)
+    if not kind.part_settings:
+        return []
+    labels = ["high", "low"]
+    targets = torch.tensor([labels.index(label) for label in taught["answer"]])
+    targets = targets * 1.5 if numbers else targets
+    outputs = 1 if numbers else 2
+    aim = Aim(targets.double() if numbers else targets, outputs, folds=4, seconds=0.001, seed=0)
+    chosen = kind.part_settings(taught, columns, aim)
+    found = []
+    for part in (part for part in kind.parts if part.name in chosen):
+        settings = chosen[part.name].model_copy(update={"epochs": 2})
+        inputs = {part.block: part.encode(taught, columns, settings)}
+        torch.manual_seed(0)
+        module = part.build(inputs[part.block], settings, outputs)
+        learns = part.learns(torch.arange(len(taught)) % 4, settings)
+        losses_of = member_squared_errors if numbers else member_log_losses
+        told = list(part.fit(module, inputs, targets.float() if numbers else targets, learns, losses_of, settings))
+        assert told[0][0] == 1
+        part.settle(module)
+        found.append((part, settings, module.eval()))
+    return found
+
+
+def answers_of_part(
+    part: NetworkPart[Any, Any], settings: Any, module: nn.Module, name: str, rows: pl.DataFrame
+) -> Tensor:
+    """What a part answers: (members, rows, outputs)."""
+    _, columns = kind_and_settings(name)
+    with torch.no_grad():
+        return module({part.block: part.encode(rows, columns, settings)})  # type: ignore[no-any-return]
 
 
 def same(first: Tensor, second: Tensor) -> None:
@@ -137,8 +196,10 @@ def test_what_is_learned_does_not_depend_on_the_order_of_rows(name: str) -> None
 
 @EVERY_COLUMN
 def test_different_cells_and_the_gap_are_told_apart(name: str) -> None:
-    cells = pl.Series("cell", [*COLUMNS[name].cells, None], strict=False).to_frame()
-    for given in features(name, rows_of(name), cells):
+    rows = rows_of(name)
+    cells = rows["cell"].unique().to_frame()
+    assert cells["cell"].null_count() == 1
+    for given in features(name, rows, cells):
         assert len(given.unique(dim=0)) == len(cells)
 
 
@@ -165,6 +226,63 @@ def test_a_column_of_gaps_alone_is_learned_from_and_answered(name: str) -> None:
     for taught, asked in ((gaps, gaps), (gaps, rows), (rows, gaps)):
         for given in features(name, taught, asked):
             assert given.isfinite().all()
+
+
+READ_AS_SEQUENCES = pytest.mark.parametrize(
+    "name", [name for name, column in COLUMNS.items() if kind_named(column.kind).parts]
+)
+
+
+@READ_AS_SEQUENCES
+@pytest.mark.parametrize("numbers", [False, True], ids=["classes", "numbers"])
+def test_a_part_answers_each_row_by_itself_alone_and_is_made_anew_from_its_tensors(name: str, numbers: bool) -> None:
+    rows = rows_of(name)
+    parts = parts_fitted(name, rows, numbers=numbers)
+    assert len(parts) >= 2
+    for part, settings, module in parts:
+        whole = answers_of_part(part, settings, module, name, rows)
+        assert whole.dtype == torch.float32
+        assert whole.shape[1:] == (len(rows), 1 if numbers else 2)
+        assert whole.isfinite().all()
+        alone = [answers_of_part(part, settings, module, name, rows[place : place + 1]) for place in range(len(rows))]
+        assert_close(torch.cat(alone, dim=1), whole, rtol=0, atol=1e-6)
+        assert_close(answers_of_part(part, settings, module, name, rows.reverse()), whole.flip(1), rtol=0, atol=1e-6)
+        again = part.rebuild(module.state_dict(), settings, whole.shape[2])
+        again.load_state_dict(module.state_dict())
+        same(answers_of_part(part, settings, again.eval(), name, rows), whole)
+
+
+@READ_AS_SEQUENCES
+def test_a_part_is_born_the_same_in_whatever_order_its_rows_come(name: str) -> None:
+    _, columns = kind_and_settings(name)
+    rows = rows_of(name)
+    for part, settings, _ in parts_fitted(name, rows):
+        born = []
+        for table in (rows, rows.reverse()):
+            torch.manual_seed(0)
+            born.append(part.build(part.encode(table, columns, settings), settings, 2).state_dict())
+        assert born[0].keys() == born[1].keys()
+        for key in born[0]:
+            same(born[0][key], born[1][key])
+
+
+@READ_AS_SEQUENCES
+def test_a_part_tells_different_cells_and_the_gap_apart(name: str) -> None:
+    rows = rows_of(name)
+    cells = rows["cell"].unique().to_frame()
+    for part, settings, module in parts_fitted(name, rows):
+        answers = answers_of_part(part, settings, module, name, cells).transpose(0, 1).flatten(1)
+        assert len(answers.unique(dim=0)) > 0.9 * len(cells)
+
+
+@READ_AS_SEQUENCES
+def test_a_part_learns_from_gaps_alone_and_answers_what_it_has_never_seen(name: str) -> None:
+    rows = rows_of(name)
+    gaps = rows.with_columns(pl.lit(None, dtype=pl.String).alias("cell"))
+    strange = pl.Series("cell", [*COLUMNS[name].unseen, None], dtype=pl.String).to_frame()
+    for taught, asked in ((gaps, gaps), (gaps, rows), (rows, gaps), (rows, strange), (gaps, strange)):
+        for part, settings, module in parts_fitted(name, taught):
+            assert answers_of_part(part, settings, module, name, asked).isfinite().all()
 
 
 def test_a_saved_and_loaded_model_gives_the_same_answers(fitted: tuple[str, Run]) -> None:

@@ -43,7 +43,7 @@ def sentences(rows: int = ROWS, classes: int = 2) -> tuple[pl.DataFrame, Tensor]
     labels = [chance.randrange(classes) for _ in range(rows)]
     texts = [
         " ".join(
-            [*chance.choices(common, k=chance.randint(1, 6)), telling_words[label if chance.random() < 0.8 else 0]]
+            [*chance.choices(common, k=chance.randint(1, 6)), words[label if chance.random() < 0.8 else 0]]
         )
         for label in labels
     ]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import datetime
+import random
+import uuid
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
 import pytest
 import torch
 
+from firstlight.kinds.category import MOST_WORDS
+from firstlight.kinds.text import TEXT
 from firstlight.plan.deciding import decide, decide_column, decide_target, split_reasons
 from firstlight.plan.plan import LEFT_OUT, Plan, Source, Split, Target, Task
 from firstlight.refusal import Refused
@@ -28,6 +33,12 @@ def cells(*values: object, dtype: Any = None) -> pl.Series:
 
 def numbered(form: str) -> pl.Series:
     return pl.Series("cell", [form.format(number) for number in range(ROWS)])
+
+
+def drawn(words: list[str], between: str, fewest: int, most: int) -> list[str]:
+    """Forty cells, each of so many of the words by chance."""
+    chance = random.Random(4)
+    return [between.join(chance.choices(words, k=chance.randint(fewest, most))) for _ in range(ROWS)]
 
 
 # A column, the kind it is taken for, and the reason that is given.
@@ -60,7 +71,14 @@ COLUMNS = {
     "row numbers": (pl.Series("cell", range(ROWS)), LEFT_OUT, "an identifier: 40 different whole numbers in 40"),
     "row numbers as text": (numbered("{}"), LEFT_OUT, "an identifier: 40 different whole numbers in 40"),
     "keys": (numbered("user-{}"), LEFT_OUT, "an identifier: 40 different values in 40 training rows"),
-    "sentences": (numbered("this is what was written about case {}"), LEFT_OUT, "free text: its cells are sentences"),
+    "sentences": (numbered("this is what was written about case {}"), "text", "7 words a cell, on average, and many"),
+    "figures apart": (numbered("{0} 17 {0}4 19 {0} 3"), LEFT_OUT, "an identifier: 40 different values in 40 training"),
+    "lists of figures": (
+        pl.Series("cell", [f"[{number}.5, 2.25, {number}.1, 7.0, 3.25]" for number in range(30)] + [None] * 10),
+        LEFT_OUT,
+        "its cells differ and hold figures and signs, hardly any words",
+    ),
+    "DNA": (pl.Series("cell", drawn(list("ACGT"), "", 60, 60)), "dna", "sequences of 60 bases"),
     "lists": (pl.Series("cell", [[1, 2]] * ROWS), LEFT_OUT, "its cells (List(Int64)) are of no kind that is read"),
     "bytes": (cells(b"\xff", b"\x00"), LEFT_OUT, "its cells (Binary) are of no kind that is read"),
     "lengths of time": (cells(datetime.timedelta(1), datetime.timedelta(2)), LEFT_OUT, "its cells (Duration("),
@@ -74,6 +92,101 @@ def test_each_column_is_taken_for_what_it_is_and_the_reason_is_given(example: st
     column, kind, reason = COLUMNS[example]
     decision = decide_column(column, LABELS, Target(column="answer", task="classification"))
     assert (decision.column.kind, decision.reason[: len(reason)]) == (kind, reason)
+
+
+WORDS = "the a film plot actor story good bad was is very really not never great dull long short but and it I".split()
+GOODS = "black white red blue leather cotton shoe shirt phone case cover large".split()
+FIRST = "Anna Ben Carl Dora Emil Fay Gus Hal Ida Jon".split()
+LAST = "Müller Schmidt Weber Wagner Becker Hoffmann Koch Richter Klein Wolf Neumann Braun Zimmermann Hartmann".split()
+THINGS = ["Wifi", "Kitchen", "Heating", "TV", "Iron", "Hair dryer", "Pool", "Gym"]
+SURVEY = ["I am very satisfied with the service", "I am not satisfied with it at all", "I neither like it nor do not"]
+
+
+def of_each(form: Callable[[random.Random, int], str | None]) -> list[str | None]:
+    chance = random.Random(7)
+    return [form(chance, number) for number in range(ROWS)]
+
+
+# Columns of words as people have them, and what each is taken for.
+WRITTEN: dict[str, tuple[str, list[Any]]] = {
+    "sentences": ("text", drawn(WORDS, " ", 6, 20)),
+    "tweets": ("text", [f"@anna {text} #film 😂 https://t.co/x1" for text in drawn(WORDS, " ", 2, 9)]),
+    "Chinese reviews": ("text", drawn(list("这家店的外卖味道很好送餐快量足下次还会再来"), "", 8, 40)),
+    "Chinese names": (LEFT_OUT, drawn(list("李明王伟张丽刘洋陈静杨帆赵敏黄磊周杰吴"), "", 3, 3)),
+    "Japanese": ("text", drawn(list("この店のラーメンはとても美味しかったです"), "", 12, 40)),
+    "Thai": ("text", drawn(list("อาหารอร่อยมากบริการดีราคาไม่แพงส่งช้า"), "", 15, 40)),
+    "Korean": ("text", drawn("배송이 빠르고 좋아요 너무 느려요 맛있는 음식 다시 주문".split(), " ", 5, 9)),
+    "Arabic": ("text", drawn("كان الفيلم رائعا جدا سيئا لم يعجبني القصة طويلة".split(), " ", 5, 9)),
+    "titles of goods that share words": ("text", drawn(GOODS, " ", 3, 5)),
+    "hashtags": ("text", drawn([f"#{word}" for word in GOODS], " ", 3, 6)),
+    "lists of things": ("text", [f'["{text}"]' for text in drawn(THINGS, '", "', 2, 7)]),
+    "lists of things without blanks": ("text", drawn(["Wifi", "TV", "Pool", "Gym", "Iron", "Desk"], ",", 3, 7)),
+    "names with titles": (
+        "text",
+        of_each(lambda chance, _: f"{chance.choice(LAST)}, {chance.choice(['Mr.', 'Mrs.'])} {chance.choice(FIRST)} J."),
+    ),
+    "addresses in full": (
+        "text", of_each(lambda chance, number: f"{number} High Street, Flat B, {chance.choice(LAST)}, New York, USA"),
+    ),
+    "lines of a log": ("text", of_each(lambda _, number: f"12:{number} ERROR worker {number} could not open file")),
+    "answers of which half are stock phrases": (
+        "text", [SURVEY[0] if number % 3 == 0 else text for number, text in enumerate(drawn(WORDS, " ", 6, 12))],
+    ),
+    "few remarks, else empty": (
+        "text", [text if number % 10 == 0 else None for number, text in enumerate(drawn(WORDS, " ", 6, 20))],
+    ),
+    "few remarks, else the empty word": (
+        "text", [text if number % 10 == 0 else "" for number, text in enumerate(drawn(WORDS, " ", 6, 20))],
+    ),
+    "answers of a survey": ("category", drawn(SURVEY, "", 1, 1)),
+    "one sentence or none": ("category", of_each(lambda _, number: SURVEY[0] if number % 2 else None)),
+    "one sentence": (LEFT_OUT, SURVEY[:1] * ROWS),
+    "first and last names": (LEFT_OUT, of_each(lambda _, number: f"{FIRST[number % 10]} {LAST[number // 10]}{number}")),
+    "words of one or two": ("category", drawn(GOODS, " ", 1, 2)),
+    "emoji": ("category", drawn(list("😀😂😭🔥👍"), "", 1, 2)),
+    "e-mail addresses": (LEFT_OUT, of_each(lambda chance, number: f"{chance.choice(FIRST)}.{number}@mail.example.com")),
+    "addresses of pages": (LEFT_OUT, of_each(lambda _, number: f"https://example.com/shop/item/{number}?ref=a&page=2")),
+    "UUIDs": (LEFT_OUT, of_each(lambda chance, _: str(uuid.UUID(int=chance.getrandbits(128))))),
+    "paths": (LEFT_OUT, of_each(lambda _, number: f"/data/images/2024/summer/img_{number}.png")),
+    "keys": (LEFT_OUT, of_each(lambda _, number: f"user-{number}")),
+    "keys of words": (LEFT_OUT, of_each(lambda _, number: f"case number {number}")),
+    "codes": (LEFT_OUT, of_each(lambda chance, number: f"A{number}-{chance.randint(1000, 9999)}-X")),
+    "number plates": (LEFT_OUT, of_each(lambda chance, number: f"B {chance.choice('ABC')}F {1000 + number}")),
+    "telephone numbers": (LEFT_OUT, of_each(lambda chance, number: f"+49 170 {chance.randint(1000, 9999)} {number}")),
+    "bank accounts": (LEFT_OUT, of_each(lambda _, number: f"DE32 5329 1627 3057 {5000 + number} 39")),
+    "places on a map": (LEFT_OUT, of_each(lambda chance, _: f"{chance.uniform(-9, 9):.5f}, {chance.random():.5f}")),
+    "vectors": (LEFT_OUT, of_each(lambda chance, _: str([round(chance.gauss(0, 1), 4) for _ in range(8)]))),
+    "versions": (LEFT_OUT, of_each(lambda chance, number: f"1.{number}.{chance.randint(0, 99)}")),
+    "dates in words": ("date", of_each(lambda _, number: f"May {1 + number % 28}, {1980 + number}")),
+    "numbers with a unit": ("number", of_each(lambda _, number: f"{number * number} kg")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("example", WRITTEN)
+def test_columns_of_words_are_taken_for_text_where_somebody_wrote_them_and_not_where_they_are_keys(
+    example: str,
+) -> None:
+    kind, values = WRITTEN[example]
+    column = pl.Series("cell", values, dtype=pl.String)
+    decision = decide_column(column, LABELS, Target(column="answer", task="classification"))
+    assert (decision.column.kind, bool(decision.reason)) == (kind, True)
+
+
+def test_text_is_text_whatever_type_holds_it_and_whatever_its_column_is_called() -> None:
+    for dtype in (pl.String, pl.Categorical):
+        column = pl.Series('a "b"\n{x} é #', drawn(WORDS, " ", 6, 20), dtype=dtype)
+        decision = decide_column(column, LABELS, Target(column="answer", task="classification"))
+        assert decision.column.kind == "text"
+
+
+def test_long_answers_that_come_again_are_text_where_they_are_more_than_a_category_tells_apart() -> None:
+    for different, kind in ((MOST_WORDS, "category"), (MOST_WORDS + 1, "text")):
+        column = pl.Series(
+            "cell", [f"one of {place % different} stock phrases that come again" for place in range(1000)]
+        )
+        labels = pl.Series("answer", ["yes", "no"] * 500)
+        decision = decide_column(column, labels, Target(column="answer", task="classification"))
+        assert decision.column.kind == kind
 
 
 def test_with_few_rows_that_all_cells_differ_says_little() -> None:
@@ -141,6 +254,26 @@ def test_a_plan_names_every_column_but_the_target_with_a_reason() -> None:
     assert plan.inputs == ("cell", "size")
     assert [kind.name for kind in plan.kinds] == ["number", "category"]
     assert plan.of_kind(plan.kinds[0]).keys() == {"size"}
+
+
+def test_a_text_gets_the_parts_that_read_it_and_the_other_columns_theirs() -> None:
+    written = pl.Series("cell", drawn(WORDS, " ", 6, 20))
+    alone = decided(pl.DataFrame([written, LABELS]))
+    assert (alone.network, set(alone.parts)) == (None, {part.name for part in TEXT.parts})
+    mixed = decided(pl.DataFrame([written, LABELS, cells(1, 2, 3).alias("size")]))
+    assert mixed.network is not None
+    assert mixed.parts == alone.parts
+    assert (alone.fitting.folds, mixed.fitting.folds) == (4, 4)
+    numbers = decided(pl.DataFrame([written, AMOUNTS]))
+    assert "counts" not in numbers.parts, "there are no classes in which words could be counted"
+    assert decided(pl.DataFrame([cells("a", "b"), LABELS])).parts == {}
+
+
+def test_with_many_classes_fewer_pieces_have_weights() -> None:
+    rows = pl.DataFrame({"cell": drawn(WORDS, " ", 9, 20), "answer": [f"c{place % 20}" for place in range(40)]})
+    few = decided(rows.with_columns(answer=pl.Series(["a", "b"] * 20))).parts["words"].model_dump()
+    many = decided(rows).parts["words"].model_dump()
+    assert many["most"] * 20 <= few["most"]
 
 
 def test_the_same_rows_give_the_same_plan() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ from firstlight.plain.why import (
 from firstlight.workflow import Choices
 
 if TYPE_CHECKING:
-    from tests.conftest import Fit
+    from tests.conftest import Bare, Fit
 
 WORDS = ["refund", "great", "slow", "the", "parcel", "arrived", "again", "never", "was", "and"]
 
@@ -234,3 +235,23 @@ def test_a_long_word_and_one_of_two_columns_are_told_apart() -> None:
     place = why.Place("notes", 1, "x" * 1000)
     assert why._told(place, {"notes": occlusion}) == f'"{"x" * 39}…"'
     assert why._told(replace(place, part="{x}"), {"notes": occlusion, "title": occlusion}) == '"{x}" in notes'
+
+
+def test_the_script_tells_the_same_of_the_first_test_row(fit: Fit, bare: Bare) -> None:
+    run = fit(reviews().drop("score"), Choices(target="verdict", test=0.2, seconds=0.01), keep=NETWORK)
+    assert run.folder is not None
+    rows = pl.read_parquet(run.folder / "rows.parquet")
+    said, fault = bare(run.folder / "train.py")
+    assert fault == ""
+    (head,) = [line for line in said.splitlines() if line.startswith("the first test row is answered with")]
+    told = re.findall(r'^  ([+-]\d+\.\d\d)  "(.*)"$', said, re.MULTILINE)
+    assert len(told) == 5
+    reasons = [
+        (answer, {moved.part: moved.effect for moved in found.moved})
+        for answer, found in zip(run.predict(rows)["verdict"], whys(run.predictor, rows), strict=True)
+    ]
+    assert any(
+        f"answered with {answer};" in head
+        and all(effects.get(word, 0.0) == pytest.approx(float(effect), abs=0.0051) for effect, word in told)
+        for answer, effects in reasons
+    )

@@ -166,6 +166,49 @@ class TestPredict:
         run("predict", classifier, penguins, "-o", "b.csv")
         assert Path("a.csv").read_bytes() == Path("b.csv").read_bytes()
 
+    def test_why_is_a_last_column_and_the_first_rows_are_told(
+        self, run: Run, classifier: Path, penguins: Path, table: pl.DataFrame
+    ) -> None:
+        run("predict", classifier, penguins, "-o", "plain.csv")
+        done = run("predict", classifier, penguins, "--why", "-o", "a.csv")
+        assert (done.status, done.err) == (0, "")
+        answers = pl.read_csv("a.csv")
+        assert answers.columns == ["species", "P(Adelie)", "P(Chinstrap)", "P(Gentoo)", "why"]
+        assert_frame_equal(answers.drop("why"), pl.read_csv("plain.csv"))
+        reason = r"\w+ [+-]\d+(\.\d+)?"
+        assert answers["why"].str.contains(rf"^{reason}(, {reason}){{0,4}}$").all()
+        said = words(done.out)
+        assert "What moved the first 3 answers, each left out in turn (in log-odds of the answer):" in said
+        for number in range(3):
+            assert f"row {number + 1} {answers['species'][number]} {answers['why'][number]}" in said
+        assert "row 4" not in said
+        assert firstlight.load(classifier).predict(table, why=True)["why"].to_list() == answers["why"].to_list()
+
+    def test_why_of_numbers_is_in_the_targets_unit(self, run: Run, regressor: Path, penguins: Path) -> None:
+        done = run("predict", regressor, penguins, "--why")
+        assert "each left out in turn (in the unit of body_mass_g):" in words(done.out)
+        found = firstlight.predict(regressor, penguins, why=True)
+        answers = firstlight.load(regressor)
+        without = firstlight.read(penguins).frame.with_columns(sex=pl.lit(None, pl.String))
+        fallen = found.frame["body_mass_g"] - answers.predict(without)["body_mass_g"]
+        effects = [{each.column: each.effect for each in reason.moved}.get("sex", 0.0) for reason in found.whys]
+        assert effects == pytest.approx(fallen.to_list(), abs=1.0)
+
+    def test_why_of_strangers_words_is_no_formula_and_steers_no_terminal(self, run: Run, tmp_path: Path) -> None:
+        chance = random.Random(1)
+        sizes = [chance.gauss(0, 1) for _ in range(90)]
+        hostile = '=cmd"|\x1b[2J'
+        rows = pl.DataFrame({hostile: sizes, "kind": ["up" if size > 0 else "down" for size in sizes]})
+        firstlight.fit(rows, "kind", time=0.01, out=tmp_path / "run")
+        rows.write_parquet("rows.parquet")
+        done = run("predict", "run", "rows.parquet", "--why", "-o", "a.csv")
+        assert done.status == 0
+        assert "\x1b" not in done.out
+        assert '=cmd"|\\x1b[2J ' in done.out
+        reasons = pl.read_csv("a.csv")["why"].drop_nulls()
+        assert len(reasons) > 80
+        assert reasons.filter(reasons != "").str.starts_with("'=cmd").all()
+
     def test_a_target_called_like_a_bound_keeps_its_name(self, tmp_path: Path) -> None:
         rows = pl.DataFrame({"x": [row * 0.7 for row in range(60)], "low": [row * 1.5 + row % 3 for row in range(60)]})
         model = firstlight.fit(rows, "low", time=0.01, out=tmp_path / "run")

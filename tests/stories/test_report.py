@@ -14,11 +14,14 @@ from typing import Protocol
 
 import polars as pl
 import pytest
+import torch
 from playwright.sync_api import Page
 
 from firstlight.evaluate.evaluation import evaluate
 from firstlight.model.predictor import LINE
+from firstlight.report.page import Chapter, render
 from firstlight.report.run_page import run_page
+from firstlight.report.sequences import logo
 from firstlight.report.telling import told_by_columns
 from firstlight.report.wording import spaced, told_apart
 from firstlight.store.run import Rows, Run
@@ -110,6 +113,23 @@ def untested(tmp_path_factory: pytest.TempPathFactory) -> Told:
     return fitted(tmp_path_factory.mktemp("untested"), "kind", many, None)
 
 
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """A fit on texts, some of them hostile, of which two words decide."""
+    chance = random.Random(2)
+    fillers = ["the", "parcel", "came", "late", "again", "and", HOSTILE, "we", "waited"]
+
+    def rows(count: int) -> pl.DataFrame:
+        moods = [chance.choice(["splendid", "dreadful"]) for _ in range(count)]
+        said = [[*chance.sample(fillers, 6), mood] for mood in moods]
+        for words in said:
+            chance.shuffle(words)
+        kinds = [HOSTILE if mood == "splendid" else "bad" for mood in moods]
+        return pl.DataFrame({"remark": [" ".join(words) for words in said], "kind": kinds})
+
+    return fitted(tmp_path_factory.mktemp("texts"), "kind", rows(160), rows(40))
+
+
 def chapters_of(html: str) -> list[str]:
     """The html of each chapter, in the order of the page; the first is what stands above them."""
     return re.split(r'<section class="chapter"', html)
@@ -121,7 +141,7 @@ def words_of(html: str) -> str:
     return unescape(re.sub(r"<[^>]*>", " ", re.sub(r"</?(span|code)\b[^>]*>", "", seen)))
 
 
-@pytest.mark.parametrize("fit", ["classes", "numbers", "untested"])
+@pytest.mark.parametrize("fit", ["classes", "numbers", "untested", "texts"])
 def test_a_report_keeps_all_promises_of_a_page(
     fit: str, request: pytest.FixtureRequest, check_page: Callable[[Path], None]
 ) -> None:
@@ -164,6 +184,56 @@ def test_cells_and_names_that_hold_a_script_stay_text(classes: Told, numbers: To
         headings = watched.page.locator(".cards h4").all_text_contents()
         assert any("<script>" in heading for heading in headings)
         assert HOSTILE not in told.html.replace(told.run.verdict, "")
+
+
+def test_the_words_that_decide_are_the_most_telling_and_are_marked_in_examples(texts: Told, look_at: LookAt) -> None:
+    page = look_at(texts.path, 1200, "light").page
+    caption = page.locator("figure", has_text="Which words of remark moved the answers most?").locator("figcaption")
+    strongest = re.findall(r"“(\w+)” speaks most for", caption.inner_text())
+    assert sorted(strongest) == ["dreadful", "splendid"]
+    examples = page.locator(".passages")
+    assert examples.locator("blockquote").count() == 2  # one of each class; nothing is answered wrongly
+    for example in examples.locator("blockquote").all():
+        marked = [mark.inner_text() for mark in example.locator("mark.for").all()]
+        assert any(re.match(r"(splendid|dreadful)\+", mark) for mark in marked)
+    assert page.title() == "kind, predicted from rows.csv"
+
+
+def test_tables_without_texts_or_sequences_have_no_such_part(classes: Told) -> None:
+    assert "moved" not in words_of(chapters_of(classes.html)[4])
+
+
+def test_a_logo_draws_each_letter_as_high_as_what_it_did(tmp_path: Path, look_at: LookAt) -> None:
+    heights = torch.zeros(60, 4, dtype=torch.float64)
+    heights[2, 3], heights[40, 0], heights[40, 1] = 2.0, 1.0, -1.0
+    drawn = logo("Which bases moved it?", "ACGT", heights, "Test row 1.", "log-odds")
+    path = tmp_path / "logo.html"
+    path.write_text(render("logo", (), (Chapter("4 Evaluate", "", (drawn,)),)), encoding="utf-8")
+    for width in (1200, 380):
+        page = look_at(path, width, "dark").page
+        boxes = {
+            name: page.locator(f".logo path.{name}").evaluate_all(
+                "all => all.map(path => path.getBoundingClientRect())"
+            )
+            for name in "ACGT"
+        }
+        assert {name: len(found) for name, found in boxes.items()} == {"A": 1, "C": 1, "G": 0, "T": 1}
+        (a,), (c,), (t,) = (boxes[name] for name in "ACT")
+        assert t["height"] == pytest.approx(2 * a["height"], rel=0.01)
+        assert c["top"] == pytest.approx(a["bottom"], abs=0.5)
+        assert page.locator(".places").all_inner_texts() == ["1\n30", "31\n60"]
+    label = page.locator(".logo").get_attribute("aria-label") or ""
+    assert "The strongest: T at 3 (+2.0), A at 41 (+1.0)." in label
+
+
+def test_of_a_long_sequence_the_most_telling_stretch_is_drawn() -> None:
+    heights = torch.zeros(1000, 4, dtype=torch.float64)
+    heights[700, 2] = -3.0
+    drawn = logo("Which bases moved it?", "ACGT", heights, "Test row 1.", "log-odds")
+    assert drawn.first <= 701 < drawn.first + len(drawn.heights) <= 1001
+    assert drawn.heights[701 - drawn.first] == (0.0, 0.0, -3.0, 0.0)
+    assert drawn.numbers is not None
+    assert drawn.numbers.rows == (("701", "G", "−3.0"),)
 
 
 def test_what_stands_in_test_rows_alone_is_not_in_the_chapters_before_the_evaluation(

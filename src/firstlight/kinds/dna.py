@@ -43,6 +43,10 @@ MOST_EPOCHS, MOST_MEMBERS = 12, 4
 DEFAULT_SECONDS = 60.0
 MOST_WEIGHTS = 2**23
 TRIED_ROWS = 6_000
+SHORT_RUNS = (2, 3, 4, 5, 6, 7)
+GAPS = (0, 1, 2, 3, 4, 5, 6)  # between two runs of 4
+MOST_BASES = 20_000_000  # of all rows, up to which their runs are counted
+SECONDS_A_BASE = 4e-6  # that this takes: seen on one core
 
 
 class DnaSettings(Settings, frozen=True):
@@ -71,13 +75,18 @@ class MotifsSettings(PartSettings, frozen=True):
 
 
 class RunsSettings(PartSettings, frozen=True):
-    """How the part over runs of bases is fitted; see `text.PiecesSettings`, and `MotifsSettings` for the last two."""
+    """How a part over runs of bases, and pairs of runs with gaps between, is fitted.
 
-    most: int
-    decay: float
-    smoothing: float
-    placed: bool
+    See `strand_pieces` for the first four, `text.PiecesSettings` for the others.
+    """
+
+    runs: tuple[int, ...]
+    gaps: tuple[int, ...]
     both: bool
+    placed: bool
+    most: int = Field(ge=1)
+    decay: float = Field(ge=0)
+    smoothing: float = Field(gt=0)
 
 
 def claim(cells: pl.Series) -> Claim[DnaSettings] | None:
@@ -132,8 +141,8 @@ def strands_told(codes: Tensor, aim: Aim, *, equal: bool, may_be_both: bool) -> 
     for placed, both in ((True, False), (False, False), (False, True)):
         if (placed and not equal) or (both and not may_be_both):
             continue
-        inputs = {"runs": strand_pieces(codes[few], both, placed)}
-        module = piece_sums("runs", inputs["runs"], _most(aim), 1, aim.outputs)
+        inputs = {"runs": strand_pieces(codes[few], SHORT_RUNS, (), both, placed)}
+        module = piece_sums("runs", inputs["runs"], MOST_WEIGHTS, 1, aim.outputs)
         fit = fit_pieces(module, dict(inputs), targets, learns, losses_of, epochs=12, decay=10.0, smoothing=1.0)
         losses[placed, both] = min(held_out for _, _, held_out in fit)
     return min(losses, key=lambda way: losses[way])
@@ -168,16 +177,6 @@ def effort(rows: int, length: int, seconds: float | None, speed: float) -> tuple
     return members, max(2, min(MOST_EPOCHS, int(epochs / members)))
 
 
-def _most(aim: Aim) -> int:
-    return MOST_WEIGHTS // ((aim.folds + 1) * (1 if aim.outputs == 2 else aim.outputs))
-
-
-def _look(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], aim: Aim) -> tuple[bool, bool]:
-    codes = base_codes(rows.head(4 * TRIED_ROWS), _lengths(columns))
-    part = Aim(aim.targets[: len(codes)], aim.outputs, aim.folds, aim.seconds, aim.seed)
-    return strands_told(codes, part, equal=_all_equal(columns), may_be_both=len(columns) == 1)
-
-
 def _all_equal(columns: Mapping[str, DnaSettings]) -> bool:
     return all(settings.equal for settings in columns.values())
 
@@ -186,20 +185,28 @@ def _whole_length(columns: Mapping[str, DnaSettings]) -> int:
     return base_codes(pl.DataFrame({name: [""] for name in columns}), _lengths(columns)).shape[1]
 
 
-def _decide_motifs(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], aim: Aim) -> MotifsSettings:
-    _, both = _look(rows, columns, aim)
+def part_settings(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], aim: Aim) -> Mapping[str, PartSettings]:
+    """The sizes of the parts: which count places, which take both strands for the same, and what the time allows."""
     length, equal = _whole_length(columns), _all_equal(columns)
+    placed, both = strands_told(base_codes(rows, _lengths(columns)), aim, equal=equal, may_be_both=len(columns) == 1)
     members, epochs = effort(len(rows), length, aim.seconds, bases_a_second())
-    return MotifsSettings(
+    motifs = MotifsSettings(
         epochs=epochs, length=length, members=min(members, aim.folds), channels=CHANNELS,
         segments=min(SEGMENTS, length) if equal else 0, batch=BATCH, rate=RATE, decay=DECAY, placed=equal and not both,
         both=both,
     )  # fmt: skip
-
-
-def _decide_runs(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], aim: Aim) -> RunsSettings:
-    placed, both = _look(rows, columns, aim)
-    return RunsSettings(epochs=20, most=_most(aim), decay=10.0, smoothing=1.0, placed=placed, both=both)
+    most = MOST_WEIGHTS // ((FOLDS + 1) * (1 if aim.outputs == 2 else aim.outputs))
+    runs = RunsSettings(
+        epochs=20, runs=SHORT_RUNS, gaps=(), both=both, placed=placed, most=most, decay=30.0, smoothing=1.0
+    )
+    pairs = runs.model_copy(update={"runs": (4, 5, 6), "gaps": GAPS, "placed": False, "decay": 10.0})
+    affordable = MOST_BASES if aim.seconds is None else aim.seconds / 3 / SECONDS_A_BASE
+    bases = len(rows) * length
+    return {
+        MOTIFS.name: motifs,
+        **({RUNS.name: runs} if bases <= affordable else {}),
+        **({PAIRS.name: pairs} if bases <= affordable / 4 else {}),
+    }
 
 
 def _encode_motifs(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], settings: MotifsSettings) -> Tensor:
@@ -207,7 +214,8 @@ def _encode_motifs(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], setti
 
 
 def _encode_runs(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], settings: RunsSettings) -> Ragged:
-    return strand_pieces(base_codes(rows, _lengths(columns)), settings.both, settings.placed)
+    codes = base_codes(rows, _lengths(columns))
+    return strand_pieces(codes, settings.runs, settings.gaps, settings.both, settings.placed)
 
 
 def _strands(length: int, settings: MotifsSettings, outputs: int) -> Strands:
@@ -222,7 +230,6 @@ MOTIFS: NetworkPart[DnaSettings, MotifsSettings] = NetworkPart(
     told="motifs of bases, by convolutions",
     folds=FOLDS,
     settings=MotifsSettings,
-    decide=_decide_motifs,
     encode=_encode_motifs,
     build=lambda codes, settings, outputs: _strands(settings.length, settings, outputs),
     rebuild=lambda tensors, settings, outputs: _strands(settings.length, settings, outputs),
@@ -244,36 +251,43 @@ MOTIFS: NetworkPart[DnaSettings, MotifsSettings] = NetworkPart(
         ),
     ),
 )
-RUNS: NetworkPart[DnaSettings, RunsSettings] = NetworkPart(
-    name="runs",
-    block="runs",
-    told="runs of 2 to 7 bases",
-    folds=FOLDS,
-    settings=RunsSettings,
-    decide=_decide_runs,
-    encode=_encode_runs,
-    build=lambda runs, settings, outputs: piece_sums("runs", runs, settings.most, FOLDS + 1, outputs),
-    rebuild=lambda tensors, settings, outputs: PieceSums("runs", tensors["known"], tensors["size"], 1, outputs),
-    learns=lambda folds, settings: learning_and_all(folds, FOLDS + 1),
-    fit=lambda module, inputs, targets, learns, losses_of, settings: fit_pieces(
-        module, inputs, targets, learns, losses_of, settings.epochs, settings.decay, settings.smoothing
-    ),
-    settle=PieceSums.keep_last,
-    snippets=PartSnippets(
-        encode=lambda settings: (
-            f"strand_pieces(base_codes(rows, SEQUENCES), both_strands={settings.both}, placed={settings.placed})"
+
+
+def _part_over_runs(name: str, told: str) -> NetworkPart[DnaSettings, RunsSettings]:
+    return NetworkPart(
+        name=name,
+        block=name,
+        told=told,
+        folds=FOLDS,
+        settings=RunsSettings,
+        encode=_encode_runs,
+        build=lambda runs, settings, outputs: piece_sums(name, runs, settings.most, FOLDS + 1, outputs),
+        rebuild=lambda tensors, settings, outputs: PieceSums(name, tensors["known"], tensors["size"], 1, outputs),
+        learns=lambda folds, settings: learning_and_all(folds, FOLDS + 1),
+        fit=lambda module, inputs, targets, learns, losses_of, settings: fit_pieces(
+            module, inputs, targets, learns, losses_of, settings.epochs, settings.decay, settings.smoothing
         ),
-        build=lambda settings, outputs: (
-            f'piece_sums("runs", inputs["runs"], most={settings.most}, members={FOLDS + 1}, outputs={outputs})'
+        settle=PieceSums.keep_last,
+        snippets=PartSnippets(
+            encode=lambda settings: (
+                f"strand_pieces(base_codes(rows, SEQUENCES), runs={settings.runs}, gaps={settings.gaps}, "
+                f"both_strands={settings.both}, placed={settings.placed})"
+            ),
+            build=lambda settings, outputs: (
+                f'piece_sums("{name}", inputs["{name}"], most={settings.most}, members={FOLDS + 1}, outputs={outputs})'
+            ),
+            learns=lambda settings: f"learning_and_all(folds, {FOLDS + 1})",
+            fit=lambda settings: (
+                "fit_pieces",
+                f"epochs={settings.epochs}, decay={settings.decay!r}, smoothing={settings.smoothing!r}",
+            ),
+            settle="keep_last()",
         ),
-        learns=lambda settings: f"learning_and_all(folds, {FOLDS + 1})",
-        fit=lambda settings: (
-            "fit_pieces",
-            f"epochs={settings.epochs}, decay={settings.decay!r}, smoothing={settings.smoothing!r}",
-        ),
-        settle="keep_last()",
-    ),
-)
+    )
+
+
+RUNS = _part_over_runs("runs", "runs of 2 to 7 bases")
+PAIRS = _part_over_runs("pairs", "pairs of runs with gaps between them")
 
 
 def _constants(columns: Mapping[str, DnaSettings]) -> str:
@@ -300,5 +314,6 @@ DNA = Kind(
         network_features=None,
         line_features='scaled(inputs["base_features"])',
     ),
-    parts=(MOTIFS, RUNS),
+    parts=(MOTIFS, RUNS, PAIRS),
+    part_settings=part_settings,
 )

@@ -113,7 +113,6 @@ class NetworkPart(Generic[S, P]):
     """A part of the network that reads the columns of one kind as sequences, and answers by itself.
 
     block: under which name the inputs hold what it reads; parts of one block are given the same.
-    decide(rows, columns, aim)                 the sizes, from training rows; None where the part is not worth its time
     encode(rows, columns, settings)            cells to what the part reads
     build(values, settings, outputs)           from encoded training rows: a module (rows of them) to
                                                (members, rows, outputs)
@@ -129,7 +128,6 @@ class NetworkPart(Generic[S, P]):
     told: str  # what it reads, for people
     folds: int  # into how many parts the training rows are best dealt for it
     settings: type[P]
-    decide: Callable[[pl.DataFrame, Mapping[str, S], Aim], P | None]
     encode: Callable[[pl.DataFrame, Mapping[str, S], P], Any]
     build: Callable[[Any, P, int], nn.Module]
     rebuild: Callable[[Mapping[str, Tensor], P, int], nn.Module]
@@ -176,6 +174,9 @@ class Kind(Generic[S]):
     network_features(values, learned, bins), line_features(values, learned)
                                      modules from encoded training rows: (rows, ...) to (rows, width); no network
                                      features where parts of their own read the columns
+    part_settings(rows, columns, aim)
+                                     for kinds with parts of their own: the sizes of those that are worth their time,
+                                     by name, from training rows
     strays(cells, settings)          cells that are there but cannot be read as this kind: (rows,) boolean
     occlusion:                       how to ask what each part of a cell does; None where a cell is left out as a whole
     """
@@ -192,4 +193,5 @@ class Kind(Generic[S]):
     strays: Callable[[pl.Series, S], pl.Series]
     snippets: Snippets[S]
     parts: tuple[NetworkPart[S, Any], ...] = ()
+    part_settings: Callable[[pl.DataFrame, Mapping[str, S], Aim], Mapping[str, PartSettings]] | None = None
     occlusion: Occlusion | None = None

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from firstlight.plain.hashing import hashes_of
-from firstlight.plain.ragged import Ragged
+from firstlight.plain.ragged import Ragged, joined
 
 UNKNOWN = 4
 PADDING = 5
 BETWEEN = 10  # unknown bases between the sequences of two columns
-RUNS = (2, 3, 4, 5, 6, 7)  # bases of the pieces that count wherever they stand
+HALF = 4  # bases of each run of a pair
+BASES_AT_ONCE = 500_000  # so that memory stays bounded
 PLACED = (1, 2, 3)  # bases of the pieces that count by their place
 
 
@@ -73,29 +74,54 @@ def run_numbers(codes: Tensor, size: int) -> Tensor:
     return torch.where(known, numbers, 4**size)
 
 
-def strand_pieces(codes: Tensor, both_strands: bool, placed: bool) -> Ragged:
-    """The pieces of each sequence: runs of 2 to 7 bases, wherever they stand or, if places count, also by place.
+def strand_pieces(codes: Tensor, runs: Sequence[int], gaps: Sequence[int], both_strands: bool, placed: bool) -> Ragged:
+    """The pieces of each sequence, wherever they stand and, if places count, bases and runs of 2 and 3 by place.
 
-    With both strands a run and its reverse complement are one piece.
+    runs: of so many bases. gaps: pairs of runs of 4 bases with so many bases between them, which may be any. With both
+    strands a piece and its reverse complement are one.
     """
-    hashes, owners = [], []
-    other = reverse_complement(codes) if both_strands else codes
-    for size in RUNS:
-        numbers = run_numbers(codes, size)
-        if both_strands:  # the same run on the other strand, in the same place
-            shift = (codes == PADDING).sum(dim=1, keepdim=True)
-            back = (codes.shape[1] - shift - size - torch.arange(numbers.shape[1])).clamp_min(0)
-            numbers = torch.minimum(numbers, run_numbers(other, size).gather(1, back))
-        row, place = torch.nonzero(numbers < 4**size, as_tuple=True)
-        found = numbers[row, place].long() + 4**size  # a leading 1, so that no two sizes share a number
-        hashes.append(found)
-        owners.append(row)
+    rows_at_once = max(1, BASES_AT_ONCE // max(codes.shape[1], 1))
+    parts = [
+        pieces_of_strands(block, runs, gaps, both_strands, placed) for block in codes.split(rows_at_once) if len(block)
+    ]
+    return joined(parts)
+
+
+def pieces_of_strands(
+    codes: Tensor, runs: Sequence[int], gaps: Sequence[int], both_strands: bool, placed: bool
+) -> Ragged:
+    """The pieces of a block of sequences."""
+    found = [numbers_of_patterns(codes, size, None, both_strands) for size in runs]
+    found += [numbers_of_patterns(codes, HALF, gap, both_strands) for gap in gaps]
     for size in PLACED if placed else ():
         numbers = run_numbers(codes, size)
         row, place = torch.nonzero(numbers < 4**size, as_tuple=True)
-        hashes.append(((place + 1) << 20) + numbers[row, place] + 4**size)
-        owners.append(row)
-    return Ragged.of_sets(hashes_of(torch.cat(hashes).numpy().astype(np.uint64)), torch.cat(owners).numpy(), len(codes))
+        found.append((row, ((place + 1) << 32) + numbers[row, place] + 4**size))
+    rows, kinds = torch.cat([row for row, _ in found]), torch.cat([number for _, number in found])
+    return Ragged.of_sets(hashes_of(kinds.numpy().astype(np.uint64)), rows.numpy(), len(codes))
+
+
+def numbers_of_patterns(codes: Tensor, size: int, gap: int | None, both_strands: bool) -> tuple[Tensor, Tensor]:
+    """The row and a number of each known run, or of each known pair of runs with a gap between them: (found,) each."""
+    whole = size if gap is None else 2 * size + gap
+    numbers, known = pattern_numbers(codes, size, gap)
+    if both_strands:  # the same place on the other strand, counted from its own begin
+        sizes = (codes != PADDING).sum(dim=1, keepdim=True)
+        back = (sizes - whole - torch.arange(numbers.shape[1])).clamp_min(0)
+        numbers = torch.minimum(numbers, pattern_numbers(reverse_complement(codes), size, gap)[0].gather(1, back))
+    row, place = torch.nonzero(known, as_tuple=True)
+    kind = size if gap is None else 100 + gap
+    return row, (kind << 40) + numbers[row, place]
+
+
+def pattern_numbers(codes: Tensor, size: int, gap: int | None) -> tuple[Tensor, Tensor]:
+    """The numbers of all runs, or of all pairs of runs with a gap between, and which of them are known."""
+    numbers = run_numbers(codes, size).long()
+    if gap is None:
+        return numbers, numbers < 4**size
+    places = max(numbers.shape[1] - size - gap, 0)
+    first, second = numbers[:, :places], numbers[:, numbers.shape[1] - places :]
+    return first * 4**size + second, (first < 4**size) & (second < 4**size)
 
 
 def base_features(rows: pl.DataFrame, lengths: Mapping[str, int], placed: Sequence[str]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Texts to a few numbers (step 1): whether each of the most common words stands in them, for the straight line."""
+"""Texts to a few numbers (step 1): which of the most common words stand in them, for the straight line."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,14 +23,18 @@ def common_words(cells: pl.Series, most: int) -> list[str]:
 
 
 def word_marks(rows: pl.DataFrame, known: Mapping[str, Sequence[str]]) -> Tensor:
-    """A 1 where a text holds one of the words known of its column: (rows, words of all columns) float64."""
+    """For each column a 1 where anything is written, and one where each known word of it stands.
+
+    Returns (rows, columns and their words) float64.
+    """
     marks = []
     for name, chosen in known.items():
-        places = pl.DataFrame(
-            {"word": list(chosen), "place": range(len(chosen))}, schema={"word": pl.String, "place": pl.Int64}
-        )
-        found = words_in(rows[name]).join(places, on="word")
-        marks.append(torch.zeros(len(rows), len(chosen), dtype=torch.float64))
+        marks.append(torch.zeros(len(rows), 1 + len(chosen), dtype=torch.float64))
+        written = rows[name].cast(pl.String).fill_null("").str.strip_chars() != ""
+        marks[-1][:, 0] = torch.from_numpy(written.to_numpy(writable=True))
+        places = {"word": list(chosen), "place": range(1, 1 + len(chosen))}
+        schema = {"word": pl.String, "place": pl.Int64}
+        found = words_in(rows[name]).join(pl.DataFrame(places, schema=schema), on="word")
         row, place = (torch.from_numpy(found[part].cast(pl.Int64).to_numpy(writable=True)) for part in ("row", "place"))
         marks[-1][row, place] = 1.0
     return torch.cat(marks, dim=1)

@@ -1,5 +1,6 @@
 """Rows of different lengths: what a text is once it is taken apart (step 1)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +75,13 @@ class Ragged:
         kept = known[places] == self.values if len(known) else torch.zeros(len(places), dtype=torch.bool)
         before = F.pad(kept.cumsum(0), (1, 0))
         return Ragged(places[kept], before[self.starts].int())
+
+
+def joined(parts: Sequence[Ragged]) -> Ragged:
+    """The rows of several, one after the other."""
+    counts = torch.cat([torch.zeros(1, dtype=torch.int32), *(part.starts.diff() for part in parts)])
+    values = torch.cat([torch.empty(0, dtype=torch.int32), *(part.values for part in parts)])
+    return Ragged(values, counts.cumsum(0).int())
 
 
 @dataclass(frozen=True, eq=False)

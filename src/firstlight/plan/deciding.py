@@ -111,13 +111,14 @@ def _parts(
     rows: pl.DataFrame, columns: Sequence[Column], target: Target, fitting: Fitting, seconds: float | None
 ) -> dict[str, PartSettings]:
     """The parts of the network that read sequences, where there are such columns and it is worth the time."""
-    found = {kind: {column.name: column.settings for column in columns if column.kind == kind.name} for kind in KINDS}
-    reading = {kind: of_kind for kind, of_kind in found.items() if of_kind and kind.parts}
-    if not reading:
-        return {}
-    aim = Aim(*target_values(rows[target.column], target), fitting.folds, seconds, fitting.seed)
-    parts = [(part.name, part.decide(rows, of_kind, aim)) for kind, of_kind in reading.items() for part in kind.parts]
-    return {name: settings for name, settings in parts if settings is not None}
+    settings: dict[str, PartSettings] = {}
+    aim = None
+    for kind in KINDS:
+        of_kind = {column.name: column.settings for column in columns if column.kind == kind.name}
+        if of_kind and kind.part_settings:
+            aim = aim or Aim(*target_values(rows[target.column], target), fitting.folds, seconds, fitting.seed)
+            settings |= kind.part_settings(rows, of_kind, aim)
+    return settings
 
 
 def target_values(cells: pl.Series, target: Target) -> tuple[Tensor, int]:

@@ -27,18 +27,19 @@ def logos(
     cells = story.rows.test[column].cast(pl.String).fill_null("")
     lengths = {len(cells[row]) for row in sample}
     name, letters = story.names[column], occlusion.letters
-    if len(lengths) == 1:
+    unit = "log-odds" if story.classes else f"the unit of {story.target}"
+    if len(lengths) == 1 and lengths != {0}:
         places = min(*lengths, occlusion.most)
         for answer in sorted({each.likeliest for each in sample.values()})[:MOST_CLASSES]:
             chosen = [each for each in sample.values() if each.likeliest == answer]
             mean = torch.stack([heights_of(each, column, letters, places) for each in chosen]).mean(dim=0)
             when = f" when it says {story.labels[answer]}" if story.classes else ""
             lead = f"The mean over {counted(len(chosen), 'test row')}."
-            yield logo(f"Which places of {name} matter{when}?", letters, mean, lead)
-    for example in examples[:1]:
+            yield logo(f"Which places of {name} matter{when}?", letters, mean, lead, unit)
+    for example in [each for each in examples if cells[each.row]][:1]:
         places = min(len(cells[example.row]), occlusion.most)
         heights = heights_of(example.effects, column, letters, places)
-        yield logo(f"Which bases of one {name} moved its answer?", letters, heights, example.lead)
+        yield logo(f"Which bases of one {name} moved its answer?", letters, heights, example.lead, unit)
 
 
 def heights_of(effects: Effects, column: str, letters: str, places: int) -> Tensor:
@@ -50,8 +51,11 @@ def heights_of(effects: Effects, column: str, letters: str, places: int) -> Tens
     return heights
 
 
-def logo(question: str, letters: str, heights: Tensor, lead: str) -> Logo:
-    """A logo of heights (places, letters), of the most telling stretch where there are many places."""
+def logo(question: str, letters: str, heights: Tensor, lead: str, unit: str) -> Logo:
+    """A logo of heights (places, letters), of the most telling stretch where there are many places.
+
+    lead: whose they are. unit: in which they are measured.
+    """
     sizes, most = heights.abs().amax(dim=1), heights.abs().argmax(dim=1).tolist()
     first = int(sizes.unfold(0, MOST_PLACES, 1).sum(dim=1).argmax()) if len(heights) > MOST_PLACES else 0
     drawn = heights[first : first + MOST_PLACES]
@@ -65,7 +69,7 @@ def logo(question: str, letters: str, heights: Tensor, lead: str) -> Logo:
     said = ", ".join(f"{letter} at {place} ({text})" for place, letter, text in rows[:3])
     caption = (
         f"{lead} Each base was replaced by each of the three others; a letter is as high as what the answer owes to "
-        f"it, below the line where it speaks against it. The strongest: {said or 'none'}."
+        f"it, in {unit}, and below the line where it speaks against it. The strongest: {said or 'none'}."
     )
     table = Grid(question, ("place", "base", "effect"), rows, "") if rows else None
     return Logo(question, letters, tuple(map(tuple, drawn.tolist())), caption, table, first=first + 1)
