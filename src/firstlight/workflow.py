@@ -19,8 +19,9 @@ from firstlight.data.frames import FrameLike
 from firstlight.data.sources import read
 from firstlight.data.table import LABEL, NAMING, Reading, Table
 from firstlight.eject.script import script_of
-from firstlight.evaluate.evaluation import Evaluation, evaluate
+from firstlight.evaluate.evaluation import Evaluation, ScoreName, evaluate
 from firstlight.evaluate.verdict import Circumstances, TestedOn, untested, verdict
+from firstlight.evaluate.wording import scored
 from firstlight.files import write_whole
 from firstlight.model.building import build_line, parameters_of
 from firstlight.model.encoding import encode_target, learn, strays_in
@@ -52,6 +53,7 @@ from firstlight.store.folder import (
 )
 from firstlight.store.model_file import FILE_NAME, load_model, save_model
 from firstlight.store.run import Rows, Run
+from firstlight.wording import counted
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,15 @@ class Opened:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Step 1 is done: what was read, how it was parted, and the plan."""
+    """Step 1 is done: what was read, how it was parted, and the plan.
+
+    seen: which test rows of a file stand among the training rows too, (rows,) bool; none elsewhere.
+    """
 
     opened: Opened
     plan: Plan
     rows: Rows
+    seen: Tensor
     notes: tuple[str, ...]
 
 
@@ -163,6 +169,7 @@ def fit_steps(
         predictor = finish(network, line, line_held_out, lesson)
         # 4 Evaluate
         evaluation = evaluate_on(predictor, rows.test, rows.truth, groups_of(rows.test, plan.split))
+        said = verdict_of(evaluation, plan, looks=1) + without_seen(predictor, rows, prepared.seen, evaluation)
         yield Evaluated(evaluation, predictor)
         # 5 Save
         write_plan(folder, plan)
@@ -172,7 +179,7 @@ def fit_steps(
         # 6 Together
         run = Run(
             predictor=stored.predictor, evaluation=evaluation,
-            verdict=verdict_of(evaluation, plan, looks=1),
+            verdict=said,
             folder=folder, history=history, notes=prepared.notes, looks=1, seconds=time.monotonic() - started,
         )  # fmt: skip
         write_log(folder, history, predictor.kept)
@@ -287,13 +294,15 @@ def prepare_rows(opened: Opened, choices: Choices, plan: Plan | None) -> tuple[P
     if len(lesson.folds.unique()) < 2:
         by = f"rows of one {split.column}" if split.column else "equal rows"
         raise Refused(f"{shown(opened.table)} has too few training rows that may part: {by} stay together.")
+    seen = torch.zeros(len(test), dtype=torch.bool)
     if opened.test_table:
         if len(test) == 0:
             name = shown(opened.test_table)
             raise Refused(f"{name} has no row with a {target} that can be scored, so nothing would be tested.")
-        aside += seen_before(train, test, plan)
+        seen = seen_rows(train, test, plan)
+        aside += seen_before(train, test, plan, seen)
     notes = (*opened.notes, *aside, *notes_on_kin(parts.kin, split), *strays_in(train, plan))
-    return Prepared(opened, plan, Rows(train, test, targets[tested]), notes), lesson
+    return Prepared(opened, plan, Rows(train, test, targets[tested]), seen, notes), lesson
 
 
 def split_of(opened: Opened, choices: Choices) -> Split:
@@ -327,17 +336,17 @@ def _with_known_targets(parts: Parts, targets: Tensor, target: str) -> tuple[Ten
     return parts.train[known[parts.train]], parts.test[known[parts.test]], notes
 
 
-def seen_before(train: pl.DataFrame, test: pl.DataFrame, plan: Plan) -> list[str]:
+def seen_before(train: pl.DataFrame, test: pl.DataFrame, plan: Plan, seen: Tensor) -> list[str]:
     """A note where rows of a test file stand among the training rows too, but for the target, or nearly do."""
     equal = len(test.join(train, on=list(plan.inputs), how="semi", nulls_equal=True))
-    near = int(seen_rows(train, test, plan).sum()) - equal
+    near = int(seen.sum()) - equal
     if equal + near == 0:
         return []
     counts = [
         f"{equal} of {len(test)} test rows stand in the training rows too" if equal else "",
         f"{near} of {len(test)} test rows are nearly equal to a training row" if near else "",
     ]
-    return [f"{', and '.join(filter(None, counts))}: the score flatters a little."]
+    return [f"{', and '.join(filter(None, counts))}: the score is also given without them."]
 
 
 def groups_of(rows: pl.DataFrame, split: Split) -> Tensor | None:
@@ -352,6 +361,19 @@ def evaluate_on(predictor: Predictor, rows: pl.DataFrame, truth: Tensor, groups:
     labels = predictor.encoders.labels or None
     seed = predictor.plan.fitting.seed
     return evaluate(truth, predictor.answers(rows), predictor.kept, labels=labels, groups=groups, seed=seed)
+
+
+def without_seen(predictor: Predictor, rows: Rows, seen: Tensor, evaluation: Evaluation | None) -> str:
+    """A line for the verdict: the score without test rows that stand in the training rows; "" where there are none."""
+    new = torch.nonzero(~seen).flatten().numpy()
+    if evaluation is None or not seen.any() or len(new) == 0:
+        return ""
+    alone = evaluate_on(predictor, rows.test[new], rows.truth[~seen], None)
+    name: ScoreName = "accuracy" if evaluation.task == "classes" else "root_mean_squared_error"
+    both = [scored(name, each.kept.score(name).value) for each in (alone, evaluation) if each]
+    what = "right" if name == "accuracy" else "off by (RMSE)"
+    count = counted(int(seen.sum()), "test row")
+    return f"\nWithout the {count} that the training rows hold too, or nearly: {what} {both[0]}, with them {both[1]}."
 
 
 def verdict_of(evaluation: Evaluation | None, plan: Plan, looks: int) -> str:

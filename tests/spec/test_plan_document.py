@@ -14,7 +14,9 @@ from firstlight.kinds.all_kinds import KINDS
 from firstlight.kinds.boolean import BooleanSettings
 from firstlight.kinds.category import CategorySettings
 from firstlight.kinds.date import DateSettings
+from firstlight.kinds.dna import DnaSettings, RunsSettings
 from firstlight.kinds.number import READERS, NumberSettings
+from firstlight.kinds.text import CountsSettings, PiecesSettings, TextSettings
 from firstlight.plan.document import from_toml, to_toml
 from firstlight.plan.plan import LEFT_OUT, Column, Fitting, Network, Plan, Source, Split, Suspicion, Target
 from firstlight.refusal import Refused
@@ -33,10 +35,19 @@ PLAN = Plan(
         Column(name="island", kind="category", settings=CategorySettings(most=4)),
         Column(name="alive", kind="boolean", settings=BooleanSettings()),
         Column(name="day", kind="date", settings=DateSettings(forms=("%Y-%m-%d", "%d.%m.%Y"))),
+        Column(name="notes", kind="text", settings=TextSettings(common=40)),
+        Column(name="gene", kind="dna", settings=DnaSettings(length=60, equal=True)),
         Column(name="id", kind=LEFT_OUT, settings=None),
     ),
     network=Network(members=16, width=128, layers=2, bins=4, epochs=54, batch=32, rate=0.002, decay=0.03),
-    parts={},
+    parts={
+        "words": PiecesSettings(epochs=20, most=5000, decay=4.0, smoothing=0.3),
+        "counts": CountsSettings(epochs=1, most=5000, smoothing=0.3),
+        "letters": PiecesSettings(epochs=20, most=6000, decay=20.0, smoothing=1.0),
+        "runs": RunsSettings(
+            epochs=20, runs=(4, 5), gaps=(1,), most=7000, decay=10.0, smoothing=1.0, placed=True, both=False
+        ),
+    },
     fitting=Fitting(folds=8, seed=0, threads=1),
     reasons={"target.task": "3 different words", "columns.id": "an identifier", "split.way": "chosen by chance"},
     beware=(Suspicion(column="alive", why="alone tells species: would you know it?"),),
@@ -68,6 +79,60 @@ def test_a_test_file_is_part_of_the_plan() -> None:
     assert read(to_toml(plan)) == plan
 
 
+def test_the_parts_that_read_sequences_stand_behind_that_over_the_columns_each_with_its_reasons() -> None:
+    reasons = {"words.epochs": "as many as it takes", "letters.decay": "held small"}
+    text = to_toml(PLAN.model_copy(update={"reasons": reasons}))
+    tables = [line for line in text.splitlines() if line.startswith("[")]
+    assert tables[4:9] == ["[network]", "[words]", "[counts]", "[letters]", "[runs]"]
+    assert "[words]\nepochs = 20 # as many as it takes\nmost = 5000\ndecay = 4.0\nsmoothing = 0.3\n" in text
+    assert read(text).reasons == reasons
+    assert list(read(text).epochs) == ["columns", "words", "counts", "letters", "runs"]
+
+
+def test_a_plan_of_texts_alone_has_no_part_over_columns() -> None:
+    plan = PLAN.model_copy(
+        update={
+            "network": None,
+            "columns": tuple(column for column in PLAN.columns if column.kind in ("text", LEFT_OUT)),
+            "parts": {"words": PLAN.parts["words"]},
+        }
+    )
+    assert read(to_toml(plan)) == plan
+
+
+def without(text: str, *parts: str) -> str:
+    """The plan without some of its tables."""
+    for part in parts:
+        start = text.index(f"[{part}]")
+        text = text[:start] + text[text.index("\n[", start) + 1 :]
+    return text
+
+
+def test_a_part_may_be_taken_out_as_long_as_one_reads_its_columns() -> None:
+    left = read(without(to_toml(PLAN), "counts", "letters"))
+    assert list(left.parts) == ["words", "runs"]
+    with pytest.raises(
+        Refused,
+        match=r"^plan\.toml: columns of the kind text need a part that reads them: \[words\] or \[counts\] or ",
+    ):
+        read(without(to_toml(PLAN), "words", "counts", "letters"))
+
+
+def test_a_part_without_a_column_that_it_reads_is_refused() -> None:
+    with pytest.raises(
+        Refused, match=r"^plan\.toml: no column is of a kind that \[words\] reads; take the part out\.$"
+    ):
+        read(without(to_toml(PLAN), "columns.notes"))
+
+
+def test_the_part_over_columns_goes_with_columns_that_are_read_cell_by_cell() -> None:
+    sentence = r"^plan\.toml: \[network\] is for columns that are read cell by cell, and goes with such columns\.$"
+    with pytest.raises(Refused, match=sentence):
+        read(without(to_toml(PLAN), "network"))
+    with pytest.raises(Refused, match=sentence):
+        read(without(to_toml(PLAN), "columns.size", "columns.island", "columns.alive", "columns.day"))
+
+
 def test_what_was_decided_may_stand_in_any_order_and_way_that_toml_knows() -> None:
     text = to_toml(PLAN)
     columns = text.index("[columns.size]")
@@ -87,7 +152,7 @@ kinds = st.one_of(
     st.integers(1, 10**6).map(lambda most: ("category", CategorySettings(most=most))),
     st.just(("boolean", BooleanSettings())),
     st.lists(st.text(max_size=5), max_size=2).map(lambda forms: ("date", DateSettings(forms=tuple(forms)))),
-)
+)  # of those that are read cell by cell
 
 
 @given(columns=st.dictionaries(names, kinds, min_size=1, max_size=3), target=names, reason=st.text(max_size=20))
@@ -99,6 +164,7 @@ def test_columns_of_any_name_and_reasons_of_any_text_survive(
     columns[target + "'"] = ("boolean", BooleanSettings())
     plan = PLAN.model_copy(
         update={
+            "parts": {},
             "columns": tuple(Column(name=name, kind=kind, settings=kept) for name, (kind, kept) in columns.items()),
             "target": Target(column=target, task="classification"),
             "reasons": {f"columns.{name}": reason for name in columns},
@@ -124,7 +190,7 @@ REFUSED = {
         "has an unknown kind of column 'island' 'categroy'; did you mean 'category'?",
     ),
     "a kind that is like no other": (
-        edited('kind = "category"', 'kind = "zzz"'), "'zzz'; there are number, category, boolean, date, left out.",
+        edited('kind = "category"', 'kind = "zzz"'), "'zzz'; there are number, category, boolean, date, text,",
     ),
     "a kind that is no text": (edited('kind = "category"', "kind = 3"), "has an unknown kind of column 'island' '3'"),
     "a setting of another kind": (edited("most = 4", "forms = []"), "plan.toml, column 'island': forms is wrong"),
@@ -144,6 +210,14 @@ REFUSED = {
     "fewer members than folds": (edited("members = 16", "members = 4"), "each of 8 folds needs a member"),
     "the target as an input": (edited("[columns.island]", "[columns.species]"), "predicts 'species' from itself; take"),
     "a way without its column": (edited('way = "chance"', 'way = "time"'), "[split] column goes with the ways"),
+    "an unknown part of its own": (edited("[words]", "[wrods]"), "has an unknown part 'wrods'; did you mean 'words'?"),
+    "an unknown key of a part": (edited("smoothing =", "smothing ="), "unknown key of [words] 'smothing'; did you "),
+    "no pieces": (edited("most = 5000", "most = 0"), "plan.toml, [words]: most is wrong: input should be greater"),
+    "no smoothing": (edited("smoothing = 0.3", "smoothing = 0.0"), "plan.toml, [words]: smoothing is wrong: input sho"),
+    "a decay below 0": (edited("decay = 4.0", "decay = -1.0"), "plan.toml, [words]: decay is wrong: input should be g"),
+    "no epochs of a part": (edited("epochs = 20", "epochs = 0"), "plan.toml, [words]: epochs is wrong: input should"),
+    "no common words": (edited("common = 40", "common = 0"), "plan.toml, column 'notes': common is wrong: input shou"),
+    "a part that is no table": (edited("[words]", "words = 3\n[source.words]"), "plan.toml"),
     "a number without a reader": (edited('"classification"', '"regression"'), "[target] read is the function that re"),
 }  # fmt: skip
 
@@ -159,7 +233,7 @@ def test_what_is_wrong_in_a_plan_is_refused_by_name(fault: str) -> None:
 
 
 def test_a_plan_that_leaves_every_column_out_is_refused() -> None:
-    plan = PLAN.model_copy(update={"columns": (PLAN.columns[-1],)})
+    plan = PLAN.model_copy(update={"columns": (PLAN.columns[-1],), "parts": {}})
     with pytest.raises(Refused, match="leaves every column out"):
         read(to_toml(plan))
 
@@ -171,13 +245,13 @@ def test_any_text_is_a_plan_or_refused(text: str) -> None:
 
 
 @given(
-    part=st.sampled_from(["source", "target", "split", "network", "fitting", "columns", "beware"]),
+    part=st.sampled_from(["source", "target", "split", "network", "words", "fitting", "columns", "beware"]),
     value=st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
         lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
         max_leaves=4,
     ),
-    key=st.text(max_size=6) | st.sampled_from(["share", "width", "size", "forms", "options", "seed"]),
+    key=st.text(max_size=6) | st.sampled_from(["share", "width", "size", "forms", "options", "seed", "most"]),
 )
 @settings(max_examples=60)
 def test_a_plan_with_any_value_in_any_place_is_read_or_refused(part: str, key: str, value: object) -> None:
