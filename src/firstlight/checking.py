@@ -17,6 +17,7 @@ from firstlight.kinds.all_kinds import kind_named
 from firstlight.kinds.date import DateSettings
 from firstlight.kinds.kind import Settings
 from firstlight.kinds.number import NumberSettings, column_values
+from firstlight.kinds.text import TextSettings, words_of_cells
 from firstlight.plain.categories import words
 from firstlight.plain.dates import moments
 from firstlight.plan.deciding import decide_column, decide_target
@@ -126,11 +127,24 @@ def contents(cells: pl.Series, settings: Settings) -> str:
         return "" if len(values) == 0 else f"{number(float(values.min()))} to {number(float(values.max()))}"  # type: ignore[arg-type]
     if isinstance(settings, DateSettings):
         return _dates(cells, settings)
+    if isinstance(settings, TextSettings):
+        return _texts(cells)
     known = words(cells.drop_nulls()).alias("word")
     counts = known.value_counts(name="count").sort(["count", "word"], descending=[True, False])
     shown = counts["word"].head(MOST_WORDS_SHOWN).to_list()
     more = len(counts) - len(shown)
     return ", ".join([*map(named, shown), *([f"{whole(more)} more"] if more > 0 else [])])
+
+
+def _texts(cells: pl.Series) -> str:
+    """How long texts are, and how many cells hold blanks alone: "median 14 words, longest 212, 3 cells blank"."""
+    sizes, unit = words_of_cells(cells)
+    blank = len(cells) - cells.null_count() - len(sizes)
+    told = []
+    if len(sizes):
+        median, longest = round(float(sizes.median())), int(sizes.max())  # type: ignore[arg-type]
+        told = [f"median {counted(median, unit)}", f"longest {whole(longest)}"]
+    return ", ".join([*told, *([f"{counted(blank, 'cell')} blank"] if blank else [])])
 
 
 def numbers_as(cells: pl.Series, settings: NumberSettings) -> pl.Series:
@@ -176,12 +190,13 @@ def strays_of(cells: pl.Series, column: Column) -> list[Remark]:
     """Cells that hold something, but nothing that the column's kind can read."""
     if column.settings is None:
         return []
-    strays = cells.filter(kind_named(column.kind).strays(cells, column.settings))
+    kind = kind_named(column.kind)
+    strays = cells.filter(kind.strays(cells, column.settings))
     if len(strays) == 0:
         return []
-    examples = listed([repr(word) for word in words(strays).unique(maintain_order=True)], "and")
-    are = "is" if len(strays) == 1 else "are"
-    return [Remark(column.name, f"{counted(len(strays), 'cell')} {are} no {column.kind} ({examples}): taken as gaps")]
+    examples = listed([repr(word) for word in kind.strays_shown(strays).unique(maintain_order=True)], "and")
+    told = f"{kind.strays_told(len(strays))} ({examples}): {kind.strays_become}"
+    return [Remark(column.name, told)]
 
 
 def _copies(rows: pl.DataFrame, used: list[str], target: str | None) -> list[Remark]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,13 @@ def sentences(words: list[str], between: str) -> tuple[str, ...]:
     return tuple(between.join(words[place] for place in each) for each in places)
 
 
+def bases(shortest: int, longest: int) -> tuple[str, ...]:
+    """Seventy sequences by chance, one of them in lower case and one with gaps in it."""
+    chance = random.Random(0)
+    drawn = ["".join(chance.choices("ACGT", k=chance.randint(shortest, longest))) for _ in range(68)]
+    return (*drawn, drawn[0][1:].lower() + "t", "NN" + drawn[1][2:])
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of a kind: cells as they stand in a table, and cells that no training row has."""
@@ -73,6 +81,8 @@ COLUMNS = {
     "date, German": Column("date", ("29.02.2024", "01.01.1969"), ("31.12.2024", "soon")),
     "text": Column("text", (*ODD_TEXTS, *sentences(ENGLISH.split(), " ")), STRANGE_TEXTS),
     "text, Chinese": Column("text", sentences(list("这家店的外卖味道很好送餐快量足"), ""), STRANGE_TEXTS),
+    "DNA": Column("dna", bases(60, 60), ("ACGTN" * 12, "acgu" * 9, "")),
+    "DNA of many lengths": Column("dna", bases(20, 90), ("ACGTRYKM" * 40, "A", "no DNA")),
 }
 EVERY_COLUMN = pytest.mark.parametrize("name", COLUMNS)
 
@@ -306,7 +316,7 @@ def test_any_cell_is_answered_with_a_note_where_it_cannot_be_used(fitted: tuple[
     name, run = fitted
     cells = pl.Series("cell", [*COLUMNS[name].unseen, None], strict=False).to_frame()
     assert len(run.predict(cells)) == len(cells)
-    strange = {"many", "heavy", "soon", "maybe", "Torgersen", "99999", "2023-02-30", "1e999", 2, float("inf")}
+    strange = {"many", "heavy", "soon", "maybe", "Torgersen", "99999", "2023-02-30", "1e999", "no DNA", 2, float("inf")}
     met = [cell for cell in COLUMNS[name].unseen if cell in strange]
     notes = " ".join(oddities(cells, run.predictor.plan, run.predictor.encoders))
     assert all(str(cell) in notes for cell in met)

@@ -375,7 +375,7 @@ class TestCheck:
         assert "customer left out an identifier: 400 different values in 400 training rows" in said
         assert "refund stands only where churn is 'yes': it may be known only after the fact." in said
         assert "again left out a copy of 'churn' in other words" in said
-        assert "charge 1 cell is no number ('unknown'): taken as gaps" in said
+        assert "charge 1 cell that is no number ('unknown'): taken as a gap" in said
         assert "signup churn is yes in 20.0 % of the earlier half of the rows, 60.0 % of the later: " in said
         assert "try --by-time signup" in said
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Annotated
 
 import polars as pl
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from firstlight.data.sequences import PROTEIN_LETTERS, PROTEIN_SHARE
 from firstlight.kinds.kind import (
     Aim,
     Claim,
@@ -32,10 +34,13 @@ from firstlight.plain.ragged import Ragged
 from firstlight.plain.strands import Strands, fit_strands
 from firstlight.plain.targets import member_log_losses, member_squared_errors
 
-SEQUENCE = r"(?i)^[ACGTURYSWKMBDHVN.*\-\s]+$"  # bases, the letters for doubtful ones (IUPAC), gaps
+LETTER = r"(?i)[ACGTURYSWKMBDHVN.*\-\s]"  # bases, the letters for doubtful ones (IUPAC), gaps
+SEQUENCE = f"^{LETTER}+$"
+AMINO_ACIDS = r"(?i)^[ACDEFGHIKLMNPQRSTVWYBXZ*\-]+$"
 SHORTEST = 16  # bases, in the middle of a column, below which letters are more likely words or codes
 LONGEST = 2_000  # bases that are read of a sequence
 LONGEST_PLACED = 120  # up to which the straight line has a weight for each base in each place
+NEARLY_ALL = 0.95  # of the cells are sequences; the others are odd
 FOLDS = 8
 SEGMENTS = 8  # parts of a sequence that are averaged by themselves, where all are equally long
 CHANNELS, BATCH, RATE, DECAY = 48, 128, 0.004, 0.05  # found on held-out rows of seven sets together
@@ -80,8 +85,8 @@ class RunsSettings(PartSettings, frozen=True):
     See `strand_pieces` for the first four, `text.PiecesSettings` for the others.
     """
 
-    runs: tuple[int, ...]
-    gaps: tuple[int, ...]
+    runs: tuple[Annotated[int, Field(ge=1, le=15)], ...] = Field(min_length=1)
+    gaps: tuple[Annotated[int, Field(ge=0, le=1000)], ...]
     both: bool
     placed: bool
     most: int = Field(ge=1)
@@ -91,25 +96,45 @@ class RunsSettings(PartSettings, frozen=True):
 
 def claim(cells: pl.Series) -> Claim[DnaSettings] | None:
     """DNA where nearly all cells are long and made of the letters for bases."""
-    if cells.dtype != pl.String:
+    written = _written(cells)
+    if not _are_long(written):
         return None
-    written = cells.drop_nulls().str.strip_chars()
-    written = written.filter(written != "")
-    if len(written) == 0:
+    sequences = written.filter(written.str.contains(SEQUENCE))
+    if len(sequences) < NEARLY_ALL * len(written):
         return None
-    sizes = written.str.len_chars()
-    middle = sizes.median()
-    if not isinstance(middle, float) or middle < SHORTEST or share(written.str.contains(SEQUENCE)) < 0.95:
+    sizes = sequences.str.len_chars()
+    sure = int(sequences.str.count_matches("(?i)[ACGTU]").sum()) / int(sizes.sum())
+    kinds_of_base = sum(sequences.str.contains(f"(?i)[{base}]").cast(pl.Int32) for base in ("A", "C", "G", "TU"))
+    if sure < 0.5 or kinds_of_base.max() == 1:
         return None
-    sure = int(written.str.count_matches("(?i)[ACGTU]").sum()) / int(sizes.sum())
-    if sure < 0.5 or written.str.to_uppercase().str.extract_all("[ACGTU]").list.n_unique().max() == 1:
-        return None
-    shortest, longest = sizes.min(), sizes.max()
-    assert isinstance(shortest, int)
-    assert isinstance(longest, int)
+    shortest, longest = int(sizes.min()), int(sizes.max())  # type: ignore[arg-type]
     settings = DnaSettings(length=min(longest, LONGEST), equal=shortest == longest)
     told = f"sequences of {longest} bases" if settings.equal else f"sequences of {shortest} to {longest} bases"
     return Claim(0.98, told + (f", of which the first {LONGEST} are read" if longest > LONGEST else ""), settings)
+
+
+def are_proteins(cells: pl.Series) -> bool:
+    """Whether nearly all cells are long, differ, and are made of the letters for amino acids, not of those for bases."""
+    written = _written(cells)
+    if not _are_long(written) or written.n_unique() <= len(written) / 2:
+        return False
+    if share(written.str.contains(AMINO_ACIDS)) < NEARLY_ALL or share(written.str.contains(SEQUENCE)) >= NEARLY_ALL:
+        return False
+    letters = "".join(sorted(PROTEIN_LETTERS))
+    found = int(written.str.count_matches(f"(?i)[{letters}]").sum())
+    return found > PROTEIN_SHARE * int(written.str.len_chars().sum())
+
+
+def _written(cells: pl.Series) -> pl.Series:
+    """The cells that hold something, without blanks; none where they are no text."""
+    if not isinstance(cells.dtype, pl.String | pl.Categorical | pl.Enum):
+        return pl.Series(dtype=pl.String)
+    written = cells.drop_nulls().cast(pl.String).str.replace_all(r"\s+", "")
+    return written.filter(written != "")
+
+
+def _are_long(written: pl.Series) -> bool:
+    return len(written) > 0 and float(written.str.len_chars().median()) >= SHORTEST  # type: ignore[arg-type]
 
 
 def _lengths(columns: Mapping[str, DnaSettings]) -> dict[str, int]:
@@ -316,4 +341,5 @@ DNA = Kind(
     ),
     parts=(MOTIFS, RUNS, PAIRS),
     part_settings=part_settings,
+    odd_letters=lambda cells: cells.cast(pl.String).str.replace_all(LETTER, ""),
 )

@@ -10,7 +10,9 @@ import polars as pl
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
+from firstlight.plain.categories import words
 from firstlight.plain.why import Change
+from firstlight.wording import counted
 
 
 def share(matches: pl.Series) -> float:
@@ -178,6 +180,7 @@ class Kind(Generic[S]):
                                      for kinds with parts of their own: the sizes of those that are worth their time,
                                      by name, from training rows
     strays(cells, settings)          cells that are there but cannot be read as this kind: (rows,) boolean
+    odd_letters(cells)               where a stray cell is read but for some letters: these letters of each
     occlusion:                       how to ask what each part of a cell does; None where a cell is left out as a whole
     """
 
@@ -195,3 +198,19 @@ class Kind(Generic[S]):
     parts: tuple[NetworkPart[S, Any], ...] = ()
     part_settings: Callable[[pl.DataFrame, Mapping[str, S], Aim], Mapping[str, PartSettings]] | None = None
     occlusion: Occlusion | None = None
+    odd_letters: Callable[[pl.Series], pl.Series] | None = None
+
+    def strays_told(self, number: int) -> str:
+        """So many stray cells in words: "2 cells that are no number"."""
+        if self.odd_letters:
+            return f"{counted(number, 'cell')} with letters that are not {self.name.upper()}"
+        return f"{counted(number, 'cell')} that {'is' if number == 1 else 'are'} no {self.name}"
+
+    def strays_shown(self, strays: pl.Series) -> pl.Series:
+        """What is shown of stray cells: (rows,) text."""
+        return words(self.odd_letters(strays) if self.odd_letters else strays)
+
+    @property
+    def strays_become(self) -> str:
+        """What is done with stray cells."""
+        return "read as unknown" if self.odd_letters else "taken as a gap"

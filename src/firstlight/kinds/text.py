@@ -24,7 +24,7 @@ from firstlight.kinds.kind import (
     in_brackets,
     share,
 )
-from firstlight.plain.common_words import common_words, word_marks
+from firstlight.plain.common_words import WORD, common_words, word_marks
 from firstlight.plain.numbers import Scaled, scaled
 from firstlight.plain.pieces import PieceSums, count_pieces, fit_pieces, learning_and_all, piece_sums
 from firstlight.plain.ragged import Ragged, TwoLevels
@@ -111,6 +111,14 @@ def _come_again(words: pl.Series) -> bool:
     """Whether most words stand in several cells."""
     every = words.list.eval(pl.element().str.to_lowercase()).explode().drop_nulls()
     return every.n_unique() <= len(every) / 2
+
+
+def words_of_cells(cells: pl.Series) -> tuple[pl.Series, str]:
+    """How many words, or letters where no blanks stand between words, each cell that is not blank has; and which."""
+    written = cells.drop_nulls().cast(pl.String).str.strip_chars()
+    written = written.filter(written != "")
+    unit = "letter" if share(written.str.contains(WITHOUT_BLANKS)) >= 0.5 else "word"
+    return written.str.count_matches(WORD), unit
 
 
 def learn(rows: pl.DataFrame, columns: Mapping[str, TextSettings]) -> Learned:

@@ -82,8 +82,8 @@ def strays_in(rows: pl.DataFrame, plan: Plan) -> tuple[str, ...]:
         for name, settings in plan.of_kind(kind).items():
             strays = rows[name].filter(kind.strays(rows[name], settings))
             if len(strays):
-                what = f"{counted(len(strays), 'cell')} that {'is' if len(strays) == 1 else 'are'} no {kind.name}"
-                notes.append(f"{name}: {what} ({_examples(strays)}): taken as a gap")
+                what = f"{kind.strays_told(len(strays))} ({_examples(kind.strays_shown(strays))})"
+                notes.append(f"{name}: {what}: {kind.strays_become}")
     return tuple(notes)
 
 

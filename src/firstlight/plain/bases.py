@@ -34,7 +34,7 @@ def base_codes(rows: pl.DataFrame, lengths: Mapping[str, int]) -> Tensor:
 
 def codes_of_bases(cells: pl.Series, length: int) -> Tensor:
     """The codes of one column, (rows, length) uint8; every letter is looked up in a table, and no row by itself."""
-    text = cells.cast(pl.String).fill_null("").str.slice(0, length)
+    text = cells.cast(pl.String).fill_null("").str.replace_all(r"\s+", "").str.slice(0, length)
     text = text.str.replace_all(r"[^\x00-\x7F]", "?")  # so that a letter is a byte
     sizes = torch.from_numpy(text.str.len_bytes().cast(pl.Int64).to_numpy(writable=True))
     table = np.full(256, UNKNOWN, dtype=np.uint8)

@@ -13,7 +13,7 @@ from firstlight.data.table import NAMING, Reading
 from firstlight.kinds.all_kinds import KINDS, kind_named
 from firstlight.kinds.boolean import BOOLEAN
 from firstlight.kinds.date import DATE
-from firstlight.kinds.dna import DNA
+from firstlight.kinds.dna import DNA, are_proteins
 from firstlight.kinds.kind import Aim, Claim, PartSettings, has_words
 from firstlight.kinds.number import NUMBER, NumberSettings, column_values
 from firstlight.kinds.text import TEXT
@@ -228,7 +228,11 @@ def _reason_to_leave_out(cells: pl.Series, target: pl.Series, aim: Target, claim
         return f"its cells ({cells.dtype}) are of no kind that is read"
     if known.n_unique() == 1 and len(known) == len(cells):
         return f"constant: always {str(known[0])[:40]!r}"
-    if reason := copy_of_target(cells, target, aim) or _identifier(known, len(cells), claims):
+    if reason := copy_of_target(cells, target, aim):
+        return reason
+    if are_proteins(known):
+        return "protein sequences, which are not read"
+    if reason := _identifier(known, len(cells), claims):
         return reason
     if claims:
         return ""

@@ -125,9 +125,15 @@ def _sizes(story: Story, part: str, settings: BaseModel) -> Grid:
     """The decisions of one part of the plan, with their reasons."""
     values = settings.model_dump(exclude_none=True)
     reasons = {name: story.plan.reasons.get(f"{part}.{name}", "") for name in values}
-    rows = tuple((name, number(value), reasons[name]) for name, value in values.items())
+    rows = tuple((name, _decided(value), reasons[name]) for name, value in values.items())
     caption = "plan.toml holds them all; edit it and give it back to the next fit."
     return Grid("", ("setting", "value", "because"), rows, caption)
+
+
+def _decided(value: bool | float | tuple[float, ...]) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(number, value)) or "none" if isinstance(value, tuple) else number(value)
 
 
 def fit_chapter(story: Story) -> Chapter:

@@ -15,7 +15,7 @@ from firstlight.evaluate.evaluation import Evaluation
 from firstlight.model.why import MOST_TOLD, Effects, occlusions_of, signed
 from firstlight.plain.why import is_word, parts_of_text
 from firstlight.report.page import Block, Figure, Gallery, Passage, Passages, Piece
-from firstlight.report.sampling import Example, examples_of, sample_of
+from firstlight.report.sampling import Example, examples_of, sample_of, worst_mistakes
 from firstlight.report.sequences import logos
 from firstlight.report.story import Story
 from firstlight.report.telling_charts import Telling, telling_words
@@ -36,7 +36,9 @@ def what_moved(story: Story, evaluation: Evaluation) -> tuple[Block, ...]:
     if not occlusions:
         return ()
     sample = sample_of(story, occlusions)
-    examples = examples_of(story, evaluation, sample)
+    examples = examples_of(story, sample)
+    if not all(occlusion.letters for occlusion in occlusions.values()):  # of logos one is enough
+        examples += worst_mistakes(story, evaluation, examples)
     blocks: list[Block] = []
     for column, occlusion in occlusions.items():
         if occlusion.letters:

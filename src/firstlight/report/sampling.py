@@ -5,7 +5,7 @@ As many rows are taken as can be asked about in a moment, beside the time that a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -19,7 +19,7 @@ from firstlight.report.story import Story
 from firstlight.report.wording import number
 
 MOST_SAMPLED = 500  # test rows
-FIRST_SAMPLED = 5
+FIRST_SAMPLED = 2
 GOLDEN = 0.6180339887498949  # its multiples, whole parts left aside, are spread evenly however many are taken
 
 
@@ -58,14 +58,19 @@ def _asked(story: Story, rows: list[int]) -> dict[int, Effects]:
     return {rows[each.row]: each for each in effects}
 
 
-def examples_of(story: Story, evaluation: Evaluation, sample: Mapping[int, Effects]) -> list[Example]:
-    """Two rows of the sample, as unlike as can be, and the worst mistake of all."""
-    examples = list(_of_classes(story, sample) if story.classes else _of_numbers(story, sample))
-    for worst in evaluation.worst[:1]:
-        if worst.row not in {example.row for example in examples}:
-            effects = _asked(story, [worst.row])[worst.row]
-            examples.append(Example(worst.row, _mistake_told(story, worst), effects))
-    return examples
+def examples_of(story: Story, sample: Mapping[int, Effects]) -> list[Example]:
+    """Two rows of the sample, as unlike as can be."""
+    return list(_of_classes(story, sample) if story.classes else _of_numbers(story, sample))
+
+
+def worst_mistakes(story: Story, evaluation: Evaluation, shown: Sequence[Example]) -> list[Example]:
+    """The worst mistake of all, where there is one and it is not shown yet."""
+    rows = {example.row for example in shown}
+    return [
+        Example(worst.row, _mistake_told(story, worst), _asked(story, [worst.row])[worst.row])
+        for worst in evaluation.worst[:1]
+        if worst.row not in rows
+    ]
 
 
 def _of_classes(story: Story, sample: Mapping[int, Effects]) -> Iterator[Example]:
