@@ -1,12 +1,12 @@
-"""One fit with default settings, as `firstlight.fit` does it; a line is written when a step is done."""
+"""One fit with default settings, step by step as `firstlight.fit` does it; each step is told as soon as it is done."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from firstlight.asking import requested
-from firstlight.workflow import Epoch, fit_steps
+from firstlight.model.fitting import Epoch
+from firstlight.workflow import Choices, fit_steps
 
 
 def main() -> None:
@@ -14,13 +14,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     for name in ("train", "target", "test", "out"):
         parser.add_argument(name)
-    parser.add_argument("--time")
+    parser.add_argument("--seconds", type=float)
     given = parser.parse_args()
-    asked = requested(
-        given.train, given.target, test=Path(given.test), time=given.time, out=given.out, task=None, by_time=None,
-        group=None, seed=0, plan=None, sheet=None, label=None,
-    )  # fmt: skip
-    for event in fit_steps(asked.source, asked.choices, asked.plan, asked.out):
+    choices = Choices(target=given.target, test=Path(given.test), seconds=given.seconds)
+    for event in fit_steps(given.train, choices, plan=None, out=Path(given.out)):
         if not isinstance(event, Epoch):
             print(type(event).__name__, flush=True)
 

@@ -1,4 +1,4 @@
-"""A program in a process of its own, started anew as a person would, on two threads; its lines are stamped as they come.
+"""A program in a process of its own, started anew on two threads; each of its lines is stamped as it comes.
 
 So what a program does before its first line, `import torch` above all, counts for whoever does it.
 """
@@ -103,7 +103,7 @@ class Fit:
 def fit_alone(files: Files, folder: Path, time: float | None = None) -> Fit:
     """A fit with default settings, or within so many seconds; the run folder is made in `folder`."""
     out = Path(tempfile.mkdtemp(dir=folder)) / "run"
-    asked = [] if time is None else ["--time", f"{time:.1f}"]
+    asked = [] if time is None else ["--seconds", f"{time:.1f}"]
     said = run_alone("fit_once.py", files.train, files.target, files.test, out, *asked, limit=LONGEST_FIT)
     return Fit(fl.load(out), said.after("Evaluated"), said.seconds)
 

@@ -1,16 +1,25 @@
-"""Measures all there is in this folder and writes BENCHMARKS.md; start it by `make bench` on a quiet machine."""
+"""Measures what there is in this folder and writes BENCHMARKS.md; start it by `make bench` on a quiet machine.
+
+`python bench/write.py texts sequences` measures these parts alone; what the file says of the others stays as it is.
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import first_fits
 import first_minute
+import sequence_files
+import sequences
+import texts
+from processes import THREADS
 
 FILE = Path(__file__).resolve().parents[1] / "BENCHMARKS.md"
 
@@ -34,28 +43,162 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     return [*lines, ""]
 
 
-def main() -> None:
-    """Measures, and writes the file."""
-    load = os.getloadavg()[0]
+def circumstances() -> list[str]:
+    """When, with what and on what a section was measured, and how busy the machine was when it began."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("firstlight", "torch", "polars", "numpy"))
-    lines = [
-        "# Benchmarks",
-        "",
-        f"Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {versions}, Python {platform.python_version()};",
+    load = os.getloadavg()[0]
+    return [
+        f"Measured on {datetime.now(UTC):%Y-%m-%d}: {versions}, Python {platform.python_version()};",
         f"{processor()}, {os.cpu_count()} cores; load average {load:.1f} at the start.",
         "",
-        "## The first minute: how long a person waits",
-        "",
+    ]
+
+
+def first_minute_lines() -> list[str]:
+    """How long a person waits."""
+    return [
         "Whole commands, each started anew. `bench/first_minute.py` makes the table of 1,000 rows.",
         "",
         *table(first_minute.HEAD, first_minute.rows()),
-        "## The first fit: how good it is",
-        "",
+    ]
+
+
+def first_fit_lines() -> list[str]:
+    """How good the first fit is."""
+    return [
         "Default settings; the test rows are opened once. Penguins: 20 % of each class. California housing: a file.",
         "",
         *table(first_fits.HEAD, first_fits.rows()),
     ]
-    FILE.write_text("\n".join(lines), encoding="utf-8")
+
+
+def text_lines() -> list[str]:
+    """Texts beside TF-IDF."""
+    found = texts.measured()
+    if not found:
+        return left_out("text", texts.lacking())
+    low, slow = texts.what_was_missed(found)
+    return [
+        "Published or seeded splits, default settings, from scratch; the test rows are opened once. TF-IDF: words and",
+        f"pairs of words, then logistic regression, or ridge for emobank, by scikit-learn {version('scikit-learn')}",
+        "(`bench/tfidf.py`).",
+        "",
+        *left_out("text", texts.lacking()),
+        *table(texts.SCORES_HEAD, map(texts.score_row, found)),
+        low,
+        "",
+        f"Seconds of processes started anew in turns, on {THREADS} threads: medians of {texts.TIMES} runs, of one",
+        f"where TF-IDF takes over {texts.ONCE_FROM:g} s; it is ended after {texts.LIMIT:g} s. Both import, read",
+        "parquet, tokenise, fit and predict the test rows; firstlight also scores them, with intervals.",
+        "",
+        *table(texts.SECONDS_HEAD, map(texts.second_row, found)),
+        slow,
+        "",
+    ]
+
+
+def sequence_lines() -> list[str]:
+    """DNA beside published figures, and beside a network in the same run."""
+    found = sequences.measured((*sequences.GUE_SETS, *sequences.OTHER_SETS))
+    if not found:
+        return left_out("dna", sequences.lacking())
+    figures = sequences.published()
+    of_gue = [each for each in found if each.about.name in figures]
+    others = [each for each in found if each.about.name not in figures]
+    return [
+        "Published or seeded splits, default settings, from scratch; the test rows are opened once; a set's sequences",
+        "and labels are all that is given. Published: MCC of models that were pretrained on genomes, then fitted to",
+        "each set (`PUBLISHED.md` of the sets). For MCC and Spearman no interval is computed.",
+        "",
+        *left_out("dna", sequences.lacking()),
+        *table(sequences.GUE_HEAD, (sequences.gue_row(each, figures[each.about.name]) for each in of_gue)),
+        "Sets without such figures. ecoli_promoters has 106 rows in all: of its few test rows each weighs much.",
+        "",
+        *table(sequences.OTHER_HEAD, map(sequences.other_row, others)),
+        "Test rows that stand among the training rows too, equal or nearly equal, and the score without them.",
+        "",
+        *table(sequences.SEEN_HEAD, map(sequences.seen_row, found)),
+        f"Seconds of one process started anew, on {THREADS} threads, `import torch` included.",
+        "",
+        *table(sequences.SECONDS_HEAD, map(sequences.second_row, found)),
+        sequences.what_was_missed(found, figures),
+        "",
+        "The CNN that the Genomic Benchmarks set as their baseline (`bench/genomic_cnn.py`), as published, with two",
+        "sigmoids one after the other, and repaired; then a fit that is given a third of the quicker one's time.",
+        "",
+        *table(sequences.RACE_HEAD, sequences.race()),
+    ]
+
+
+def reading_lines() -> list[str]:
+    """How fast files of sequences are read."""
+    biopython = "" if sequence_files.has_biopython() else " Biopython was not installed, so it was not measured."
+    return [
+        f"Medians of {sequence_files.TIMES}, in one process. `bench/sequence_files.py` makes the files, so they lie in",
+        f"the system's cache. MB are of text, unpacked.{biopython}",
+        "",
+        *table(sequence_files.HEAD, sequence_files.rows()),
+    ]
+
+
+def left_out(kind: str, names: list[str]) -> list[str]:
+    """A line that names the sets that are not there."""
+    return [f"Left out, as not in ../shared/data/{kind}: {', '.join(names)}.", ""] if names else []
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the file: the part that it belongs to, its heading, and what measures and writes it."""
+
+    part: str
+    heading: str
+    lines: Callable[[], list[str]]
+
+
+SECTIONS = (
+    Section("first", "The first minute: how long a person waits", first_minute_lines),
+    Section("first", "The first fit: how good it is", first_fit_lines),
+    Section("texts", "Texts: how good a fit is, and how long it takes", text_lines),
+    Section("sequences", "DNA: how good a fit is, and how long it takes", sequence_lines),
+    Section("reading", "Files of sequences: how fast they are read", reading_lines),
+)
+
+
+def sections_of(file: Path) -> dict[str, list[str]]:
+    """The lines below each heading of the file as it is."""
+    found: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
+        if line.startswith("## "):
+            lines = found[line.removeprefix("## ")] = []
+        else:
+            lines.append(line)
+    return found
+
+
+def main() -> None:
+    """Measures the parts that were asked for, all by default, and writes the file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parts = sorted({section.part for section in SECTIONS})
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(parts)}; all of them by default")
+    asked = parser.parse_args().parts or parts
+    if unknown := set(asked) - set(parts):
+        parser.error(f"no part {sorted(unknown)[0]!r}; there are {', '.join(parts)}")
+    written = sections_of(FILE)
+    for section in SECTIONS:
+        if section.part in asked:
+            print(f"\n{section.heading}", flush=True)
+            written[section.heading] = [*circumstances(), *section.lines()]
+            write(written)  # what is measured stays, whatever becomes of the next
+
+
+def write(written: dict[str, list[str]]) -> None:
+    """Writes the sections in their order."""
+    lines = ["# Benchmarks", "", "Written by `make bench`; each section says when and on what it was measured.", ""]
+    for section in SECTIONS:
+        if section.heading in written:
+            lines += [f"## {section.heading}", "", *"\n".join(written[section.heading]).strip().split("\n"), ""]
+    FILE.write_text("\n".join(lines).rstrip("\n") + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

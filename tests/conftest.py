@@ -50,6 +50,46 @@ def penguins() -> Path:
     return penguins_path()
 
 
+TINY_WORDS = (
+    "[PAD] [UNK] [CLS] [SEP] [MASK] ! , . ? ' 猫 the a film was good bad not very it and story cast end long dull truly "
+    "plot one two play un read cafe naive ##s ##ed ##ing ##ly ##er ##read ##able ##a ##b ##c ##d ##e"
+).split()
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a BERT of two layers, 16 wide, random, that reads lower case;"""
+    import torch
+    from safetensors.torch import save_file
+
+    words = TINY_WORDS
+    sizes = {"vocab_size": len(words), "hidden_size": 16, "intermediate_size": 24, "max_position_embeddings": 128}
+    config = {
+        "model_type": "bert", "hidden_act": "gelu", "layer_norm_eps": 1e-12, "num_attention_heads": 4,
+        "num_hidden_layers": 2, "type_vocab_size": 2, **sizes,
+    }  # fmt: skip
+    shapes = {
+        "embeddings.word_embeddings.weight": (len(words), 16), "embeddings.position_embeddings.weight": (128, 16),
+        "embeddings.token_type_embeddings.weight": (2, 16), "embeddings.LayerNorm.weight": (16,),
+        "embeddings.LayerNorm.bias": (16,), "pooler.dense.weight": (16, 16),
+    }  # fmt: skip
+    for layer in range(2):
+        for name, (outputs, inputs) in {
+            "attention.self.query": (16, 16), "attention.self.key": (16, 16), "attention.self.value": (16, 16),
+            "attention.output.dense": (16, 16), "intermediate.dense": (24, 16), "output.dense": (16, 24),
+            "attention.output.LayerNorm": (16, 0), "output.LayerNorm": (16, 0),
+        }.items():  # fmt: skip
+            shapes[f"encoder.layer.{layer}.{name}.weight"] = (outputs, inputs) if inputs else (outputs,)
+            shapes[f"encoder.layer.{layer}.{name}.bias"] = (outputs,)
+    chance = torch.Generator().manual_seed(0)
+    tensors = {name: torch.randn(shape, generator=chance) for name, shape in shapes.items()}
+    folder = tmp_path_factory.mktemp("bert")
+    save_file(tensors, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "vocab.txt").write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
+    return folder
+
+
 class Fit(Protocol):
     """A whole fit of one epoch or so. keep: the model to keep, whichever is better; page: with its report."""
 

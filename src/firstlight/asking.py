@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from firstlight.data.frames import FrameLike
 from firstlight.data.table import Table
+from firstlight.kinds.pretrained import folder_named, pretrained_in
 from firstlight.plan.budget import seconds_of
 from firstlight.plan.document import from_toml
 from firstlight.plan.plan import Plan, Task
@@ -45,12 +46,14 @@ def requested(
     plan: Plan | str | Path | None,
     sheet: str | None,
     label: str | None,
+    pretrained: str | Path | None,
 ) -> Request:
     """What `fit` and the command line were asked for, checked, as `fit_steps` takes it."""
     folder = None if out is None else Path(out)
     if plan is not None:
         given = {
             "task": task, "by_time": by_time, "group": group, "time": time, "seed": seed or None,
+            "pretrained": pretrained,
             "test": None if _is_usual(test_of(test)) else test,
         }  # fmt: skip
         return _by_plan(source, target, plan, folder, sheet, [name for name, value in given.items() if value])
@@ -58,7 +61,7 @@ def requested(
         raise Refused("name a table and its column to predict, or a plan that names both.")
     choices = Choices(
         target=target or "", sheet=sheet, label=label, task=task, test=test_of(test), time=by_time, group=group,
-        seconds=seconds_asked(time), seed=seed_asked(seed),
+        seconds=seconds_asked(time), seed=seed_asked(seed), pretrained=pretrained_asked(pretrained),
     )  # fmt: skip
     refuse_two_ways(choices)
     return Request(source, choices, None, folder)
@@ -116,6 +119,11 @@ def seed_asked(seed: int) -> int:
     if not 0 <= seed < 2**63:
         raise Refused(f"--seed {seed} is no seed; choose a whole number from 0 up.")
     return seed
+
+
+def pretrained_asked(pretrained: str | Path | None) -> str | None:
+    """The folder of the pretrained encoder that was asked for by its name or its folder, once it is known to be one."""
+    return None if pretrained is None else str(pretrained_in(folder_named(str(pretrained))).folder)
 
 
 def refuse_two_ways(choices: Choices) -> None:

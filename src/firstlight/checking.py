@@ -11,16 +11,17 @@ import torch
 
 from firstlight.data.frames import FrameLike
 from firstlight.data.sources import read
-from firstlight.data.table import Table
+from firstlight.data.table import NAMING, Table
 from firstlight.evaluate.wording import listed, named, percent, significant
 from firstlight.kinds.all_kinds import kind_named
 from firstlight.kinds.date import DateSettings
+from firstlight.kinds.dna import DnaSettings
 from firstlight.kinds.kind import Settings
 from firstlight.kinds.number import NumberSettings, column_values
 from firstlight.kinds.text import TextSettings, words_of_cells
 from firstlight.plain.categories import words
 from firstlight.plain.dates import moments
-from firstlight.plan.deciding import decide_column, decide_target
+from firstlight.plan.deciding import NAMES_THE_RECORD, decide_column, decide_target
 from firstlight.plan.leaks import numbers_of, suspicions
 from firstlight.plan.plan import LEFT_OUT, Column, Target, Task
 from firstlight.refusal import Refused, column_named
@@ -98,9 +99,12 @@ def check(
     # Without a target no column is a copy of it: one that is always the same serves as well.
     beside = rows[target] if aim and target else pl.repeat("", len(rows), eager=True)
     goal = aim or Target(column="", task="classification")
+    naming = NAMING.get(table.reading.reader)
     columns, seen = [], []
     for name in rows.columns:
-        if name != target:
+        if name == naming and name != target:
+            seen.append(ColumnSeen(name, LEFT_OUT, NAMES_THE_RECORD, None))
+        elif name != target:
             decision = decide_column(rows[name], beside, goal)
             columns.append(decision.column)
             seen.append(column_seen(rows[name], decision.column, decision.reason))
@@ -129,6 +133,8 @@ def contents(cells: pl.Series, settings: Settings) -> str:
         return _dates(cells, settings)
     if isinstance(settings, TextSettings):
         return _texts(cells)
+    if isinstance(settings, DnaSettings):
+        return _sequences(cells)
     known = words(cells.drop_nulls()).alias("word")
     counts = known.value_counts(name="count").sort(["count", "word"], descending=[True, False])
     shown = counts["word"].head(MOST_WORDS_SHOWN).to_list()
@@ -145,6 +151,21 @@ def _texts(cells: pl.Series) -> str:
         median, longest = round(float(sizes.median())), int(sizes.max())  # type: ignore[arg-type]
         told = [f"median {counted(median, unit)}", f"longest {whole(longest)}"]
     return ", ".join([*told, *([f"{counted(blank, 'cell')} blank"] if blank else [])])
+
+
+def _sequences(cells: pl.Series) -> str:
+    """How long sequences are and what they are made of: "60 bases each; A 24 %, C 26 %, G 25 %, T 25 %"."""
+    written = words(cells).str.replace_all(r"\s+", "").str.to_uppercase().str.replace_all("U", "T")
+    written = written.filter(written != "")
+    if len(written) == 0:
+        return ""
+    sizes = written.str.len_chars()
+    shortest, longest, letters = int(sizes.min()), int(sizes.max()), int(sizes.sum())  # type: ignore[arg-type]
+    size = f"{whole(longest)} bases each" if shortest == longest else f"{whole(shortest)} to {whole(longest)} bases"
+    shares = {base: int(written.str.count_matches(base, literal=True).sum()) / letters for base in "ACGT"}
+    told = [f"{base} {percent(part)}" for base, part in shares.items()]
+    others = letters - sum(int(written.str.count_matches(base, literal=True).sum()) for base in "ACGT")
+    return f"{size}; {', '.join([*told, *([f'other letters {percent(others / letters)}'] if others else [])])}"
 
 
 def numbers_as(cells: pl.Series, settings: NumberSettings) -> pl.Series:

@@ -9,7 +9,15 @@ from pathlib import Path
 import polars as pl
 from torch import nn
 
-from firstlight.asking import TEST_SHARE, Source, refuse_two_ways, seconds_asked, seed_asked, test_of
+from firstlight.asking import (
+    TEST_SHARE,
+    Source,
+    pretrained_asked,
+    refuse_two_ways,
+    seconds_asked,
+    seed_asked,
+    test_of,
+)
 from firstlight.data.table import Table
 from firstlight.model.building import build_line
 from firstlight.model.fitting import Epoch, Lesson, born, finish, fit_line, fit_network
@@ -65,9 +73,16 @@ def split(
     return Divided(opened, choices, prepared.rows.train, prepared.rows.test)
 
 
-def plan(divided: Divided, *, task: Task | None = None, time: str | float | None = None) -> Plan:
+def plan(
+    divided: Divided,
+    *,
+    task: Task | None = None,
+    time: str | float | None = None,
+    pretrained: str | Path | None = None,
+) -> Plan:
     """Step 1, prepare: every decision of a fit with its reason, made by looking at the training rows alone."""
-    choices = replace(divided.choices, task=task, seconds=seconds_asked(time))
+    asked = pretrained_asked(pretrained)
+    choices = replace(divided.choices, task=task, seconds=seconds_asked(time), pretrained=asked)
     return prepare_rows(divided.opened, choices, None)[0].plan
 
 

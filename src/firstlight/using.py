@@ -15,7 +15,7 @@ from torch import Tensor
 
 from firstlight.asking import TEST_SHARE, Source, place_of, placed, requested, reread
 from firstlight.data.sources import read
-from firstlight.data.table import Table
+from firstlight.data.table import NAMING, Table
 from firstlight.eject.script import script_of
 from firstlight.evaluate.evaluation import Evaluation
 from firstlight.evaluate.stored import as_json
@@ -58,6 +58,7 @@ def fit(
     plan: Plan | str | Path | None = None,
     sheet: str | None = None,
     label: str | None = None,
+    pretrained: str | Path | None = None,
 ) -> Run:
     r"""The six steps, from a table to a tested model and its run folder.
 
@@ -70,12 +71,13 @@ def fit(
     out:     the run folder; else a new one under runs/.
     plan:    a plan, or the path of a plan.toml: it is followed, and no other choice may stand beside it.
     sheet:   of a workbook. label: a pattern for the labels in the headers of sequences, such as r"class=(\w+)".
+    pretrained: "minilm", or the folder of a BERT: an encoder that helps to read texts.
 
     Raises Refused, in one sentence, for what cannot be fitted. Ctrl-C keeps the best so far.
     """
     asked = requested(
         source, target, task=task, test=test, by_time=by_time, group=group, time=time, seed=seed, out=out, plan=plan,
-        sheet=sheet, label=label,
+        sheet=sheet, label=label, pretrained=pretrained,
     )  # fmt: skip
     for event in fit_steps(asked.source, asked.choices, asked.plan, asked.out):
         if isinstance(event, Finished):
@@ -109,7 +111,8 @@ def predict(model: Run | str | Path, source: Source, *, sheet: str | None = None
     """
     table = read(source, sheet=sheet)
     run = model if isinstance(model, Run) else load(model)
-    answered = predictions(run.predictor, table.frame, shown(table), why=why)
+    naming = NAMING.get(table.reading.reader)
+    answered = predictions(run.predictor, table.frame, shown(table), naming=naming, why=why)
     return replace(answered, notes=(*table.notes, *answered.notes))
 
 

@@ -64,6 +64,7 @@ class Choices:
     label:  the pattern by which labels stand in the headers of sequences, where it is not found by itself.
     test:   a share of the rows, 0 for no test, or a source whose rows are the test.
     time, group: the column by which rows are set aside; at most one of them.
+    pretrained: the folder of a pretrained encoder, for columns of text.
     """
 
     target: str = ""
@@ -75,6 +76,7 @@ class Choices:
     group: str | None = None
     seconds: float | None = None
     seed: int = 0
+    pretrained: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,6 +283,7 @@ def prepare_rows(opened: Opened, choices: Choices, plan: Plan | None) -> tuple[P
             split=split,
             seconds=choices.seconds,
             seed=choices.seed,
+            pretrained=choices.pretrained,
         )
     for name in plan.inputs:
         column_named(name, opened.rows.columns, shown(opened.table))
@@ -378,7 +381,7 @@ def without_seen(predictor: Predictor, rows: Rows, seen: Tensor, evaluation: Eva
 
 def verdict_of(evaluation: Evaluation | None, plan: Plan, looks: int) -> str:
     """The score in plain sentences, with what a reader must know to believe it."""
-    leaks = tuple(suspicion.column for suspicion in plan.beware)
+    leaks = tuple(suspicion.column for suspicion in plan.beware if suspicion.column in plan.inputs)
     if evaluation is None:
         return untested(target=plan.target.column, leaks=leaks)
     ways: dict[str, TestedOn] = {"chance": "rows", "time": "time", "group": "groups", "file": "file"}

@@ -54,14 +54,57 @@ def test_logistic_agrees_with_logistic_regression_of_scikit_learn(rows: int, wid
     np.testing.assert_allclose(ours.numpy(), reference.predict_proba(design.numpy()), atol=5e-6)
 
 
-def test_logistic_stands_at_the_lowest_point_of_its_bowl() -> None:
+def hard(name: str) -> tuple[Tensor, Tensor]:
+    """A design, and classes that noise makes hard to tell apart."""
+    chance = torch.Generator().manual_seed(5)
+    classes = 50 if name == "50 classes" else 4
+    design = torch.randn(1200, 12, generator=chance, dtype=torch.float64)
+    sums = design @ torch.randn(12, classes, generator=chance, dtype=torch.float64)
+    labels = (sums + torch.randn(sums.shape, generator=chance, dtype=torch.float64)).argmax(dim=1)
+    if name == "constant columns":
+        design = torch.cat([design, torch.zeros(1200, 1), torch.full((1200, 1), 7.0)], dim=1)
+    if name == "copies":
+        design = torch.cat([design, design, 2 * design], dim=1)
+    if name == "most rows of one class":
+        labels[torch.rand(1200, generator=chance) < 0.95] = 0
+    if name == "rare cells":
+        design = design * (torch.rand(design.shape, generator=chance) < 0.02)
+    if name == "parted without fail":
+        labels = sums.argmax(dim=1)
+    return design, labels
+
+
+HARD = ["50 classes", "constant columns", "copies", "most rows of one class", "rare cells", "parted without fail"]
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_logistic_stands_at_the_lowest_point_of_its_bowl(name: str) -> None:
     """There the gradient is zero: sum over rows of (probability - truth) x feature, plus the weight itself."""
-    design, sums = problem(1000, 20)
-    labels = sums.argmax(dim=1)
-    weight, bias = logistic(design, labels, outputs=3)
+    design, labels = hard(name)
+    weight, bias = logistic(design, labels, outputs=int(labels.max()) + 1)
     surplus = (design @ weight.T + bias).softmax(dim=1) - nn.functional.one_hot(labels)
     assert (surplus.T @ design + weight).abs().max() < 1e-4
     assert surplus.sum(dim=0).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_it_does_not_matter_from_which_line_logistic_sets_out(name: str) -> None:
+    design, labels = hard(name)
+    outputs = int(labels.max()) + 1
+    weight, bias = logistic(design, labels, outputs)
+    chance = torch.Generator().manual_seed(6)
+    far = 3 * torch.randn(outputs, design.shape[1], generator=chance, dtype=torch.float64)
+    for start in [logistic(design[300:], labels[300:], outputs), (far, far[:, 0])]:
+        other, other_bias = logistic(design, labels, outputs, start)
+        assert_close(
+            (design @ other.T + other_bias).softmax(1), (design @ weight.T + bias).softmax(1), atol=1e-5, rtol=0
+        )
+
+
+def test_features_that_tell_nothing_get_no_weight() -> None:
+    weight, bias = logistic(torch.ones(10, 2, dtype=torch.float64), torch.arange(10) % 2, outputs=2)
+    assert weight.tolist() == [[0, 0], [0, 0]]
+    assert bias.tolist() == [0, 0]
 
 
 def test_classes_that_a_line_parts_without_fail_keep_finite_weights() -> None:

@@ -14,7 +14,7 @@ from firstlight.kinds.all_kinds import KINDS
 from firstlight.kinds.boolean import BooleanSettings
 from firstlight.kinds.category import CategorySettings
 from firstlight.kinds.date import DateSettings
-from firstlight.kinds.dna import DnaSettings, RunsSettings
+from firstlight.kinds.dna import DnaSettings, MotifsSettings, RunsSettings
 from firstlight.kinds.number import READERS, NumberSettings
 from firstlight.kinds.text import CountsSettings, PiecesSettings, TextSettings
 from firstlight.plan.document import from_toml, to_toml
@@ -44,6 +44,18 @@ PLAN = Plan(
         "words": PiecesSettings(epochs=20, most=5000, decay=4.0, smoothing=0.3),
         "counts": CountsSettings(epochs=1, most=5000, smoothing=0.3),
         "letters": PiecesSettings(epochs=20, most=6000, decay=20.0, smoothing=1.0),
+        "motifs": MotifsSettings(
+            epochs=12,
+            length=60,
+            members=1,
+            channels=48,
+            segments=8,
+            batch=128,
+            rate=0.004,
+            decay=0.05,
+            placed=False,
+            both=False,
+        ),
         "runs": RunsSettings(
             epochs=20, runs=(4, 5), gaps=(1,), most=7000, decay=10.0, smoothing=1.0, placed=True, both=False
         ),
@@ -83,10 +95,10 @@ def test_the_parts_that_read_sequences_stand_behind_that_over_the_columns_each_w
     reasons = {"words.epochs": "as many as it takes", "letters.decay": "held small"}
     text = to_toml(PLAN.model_copy(update={"reasons": reasons}))
     tables = [line for line in text.splitlines() if line.startswith("[")]
-    assert tables[4:9] == ["[network]", "[words]", "[counts]", "[letters]", "[runs]"]
+    assert tables[4:10] == ["[network]", "[words]", "[counts]", "[letters]", "[motifs]", "[runs]"]
     assert "[words]\nepochs = 20 # as many as it takes\nmost = 5000\ndecay = 4.0\nsmoothing = 0.3\n" in text
     assert read(text).reasons == reasons
-    assert list(read(text).epochs) == ["columns", "words", "counts", "letters", "runs"]
+    assert list(read(text).epochs) == ["columns", "words", "counts", "letters", "motifs", "runs"]
 
 
 def test_a_plan_of_texts_alone_has_no_part_over_columns() -> None:
@@ -110,7 +122,7 @@ def without(text: str, *parts: str) -> str:
 
 def test_a_part_may_be_taken_out_as_long_as_one_reads_its_columns() -> None:
     left = read(without(to_toml(PLAN), "counts", "letters"))
-    assert list(left.parts) == ["words", "runs"]
+    assert list(left.parts) == ["words", "motifs", "runs"]
     with pytest.raises(
         Refused,
         match=r"^plan\.toml: columns of the kind text need a part that reads them: \[words\] or \[counts\] or ",
@@ -181,6 +193,7 @@ def edited(old: str, new: str) -> str:
     return text.replace(old, new, 1)
 
 
+BESIDE = '[columns.other]\nkind = "dna"\nlength = 10\nequal = true\n\n[columns.id]'
 REFUSED = {
     "no TOML": (edited("[source]", "[source"), "plan.toml is not TOML: "),
     "an unknown part": (edited("[network]", "[netwrok]"), "has an unknown part 'netwrok'; did you mean 'network'?"),
@@ -217,6 +230,24 @@ REFUSED = {
     "a decay below 0": (edited("decay = 4.0", "decay = -1.0"), "plan.toml, [words]: decay is wrong: input should be g"),
     "no epochs of a part": (edited("epochs = 20", "epochs = 0"), "plan.toml, [words]: epochs is wrong: input should"),
     "no common words": (edited("common = 40", "common = 0"), "plan.toml, column 'notes': common is wrong: input shou"),
+    "runs that no number holds": (edited("runs = [4, 5]", "runs = [4, 16]"), "[runs]: runs.1 is wrong: input should"),
+    "no runs": (edited("runs = [4, 5]", "runs = []"), "plan.toml, [runs]: runs is wrong: tuple should have at least"),
+    "a gap below 0": (edited("gaps = [1]", "gaps = [-1]"), "plan.toml, [runs]: gaps.0 is wrong: input should be"),
+    "more bases than the columns hold": (
+        edited("length = 60\nmembers", "length = 61\nmembers"),
+        "plan.toml, [motifs]: length is 61, and the columns hold 60 bases together.",
+    ),
+    "more segments than bases": (
+        edited("length = 60", "length = 6").replace("length = 60", "length = 6"),
+        "plan.toml, [motifs]: 8 segments cannot be made of 6 bases.",
+    ),
+    "channels that cannot be squeezed": (
+        edited("channels = 48", "channels = 6"), "[motifs]: channels is wrong: input should be a multiple of 4",
+    ),
+    "both strands of two columns": (
+        edited("both = false", "both = true").replace("[columns.id]", BESIDE),
+        "[motifs]: both strands are read as one only where one column holds sequences, and there are 2.",
+    ),
     "a part that is no table": (edited("[words]", "words = 3\n[source.words]"), "plan.toml"),
     "a number without a reader": (edited('"classification"', '"regression"'), "[target] read is the function that re"),
 }  # fmt: skip

@@ -142,8 +142,9 @@ def test_for_a_line_the_effect_of_a_word_is_the_change_of_its_logit(predictors: 
     known = predictor.encoders.learned["common_words"]["text"]
     features: dict[str, Any] = dict(predictor.line.features.items())
     names = list(features)
-    before = sum(features[name].width for name in names[: names.index("common_words")])
-    weight = predictor.line.sums.weight.detach()[:, before : before + len(known)] / features["common_words"].deviation
+    first = sum(features[name].width for name in names[: names.index("common_words")])
+    deviation = features["common_words"].deviation
+    weight = (predictor.line.sums.weight.detach()[:, first : first + len(deviation)] / deviation)[:, -len(known) :]
     for found in effects_in(predictor, rows):
         cell = rows["text"][found.row]
         assert [part.part for part in found.parts] == ["", *dict.fromkeys(cell.split())]

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firstlight.plain.ragged import Ragged, TwoLevels
-from firstlight.plain.words import LONGEST_TEXT, letter_pieces, word_pieces
+from firstlight.plain.words import LONGEST_TEXT, letter_pieces, neighbour_pieces, word_pieces
 
 ENDLESS = 2**64  # whole numbers begin anew from here
 
@@ -36,10 +36,10 @@ def hashed(letters: str) -> int:
     return mixed(sum(mixed(ord(letter) | place << 21) for place, letter in enumerate(letters)) % ENDLESS)
 
 
-def written(text: str | None) -> str:
-    """A text as it is read: without tags, in lower case, each accent with its letter."""
+def written(text: str | None, *, lower: bool = True) -> str:
+    """A text as it is read: without tags, in lower case where asked for, each accent with its letter."""
     bare = re.sub(r"<[a-zA-Z/!][^<>]{0,200}>", " ", (text or "")[:LONGEST_TEXT])
-    return unicodedata.normalize("NFC", bare.lower().replace("\n", " "))
+    return unicodedata.normalize("NFC", (bare.lower() if lower else bare).replace("\n", " "))
 
 
 def sort_of(letter: str) -> str:
@@ -70,6 +70,13 @@ def pieces_of(text: str | None, column: int = 0) -> set[int]:
     pieces |= {paired(20 + place, word) for place, word in enumerate(words[::-1][:3])}
     pieces.add(paired(30, round(2 * math.log2(len(words) + 1))))
     return {paired(column, piece) >> 33 for piece in pieces}
+
+
+def neighbours_of(text: str | None, column: int = 0) -> set[int]:
+    """Words as they are written, and each with the next one or, at the end, with a 7."""
+    words = [hashed(word) for word in words_of(written(text, lower=False))]
+    pairs = {paired(word, after) for word, after in zip(words, [*words[1:], 7], strict=True)}
+    return {paired(column, piece) >> 33 for piece in {*words, *pairs}}
 
 
 def letters_of(text: str | None, column: int = 0) -> Counter[int]:
@@ -124,6 +131,14 @@ texts = (
 @settings(max_examples=60)
 def test_the_pieces_of_words_are_those_that_a_slow_reader_finds(cells: list[str | None]) -> None:
     assert sets_of(words(*cells)) == [sorted(pieces_of(cell)) for cell in cells]
+
+
+@given(st.lists(texts, min_size=1, max_size=5))
+@settings(max_examples=60)
+def test_neighbours_are_those_that_a_slow_reader_finds_with_their_capitals(cells: list[str | None]) -> None:
+    rows = pl.DataFrame({"a": cells, "b": cells[::-1]}, schema={"a": pl.String, "b": pl.String})
+    expected = [neighbours_of(a) | neighbours_of(b, 1) for a, b in zip(cells, cells[::-1], strict=True)]
+    assert sets_of(neighbour_pieces(rows, ["a", "b"])) == [sorted(each) for each in expected]
 
 
 @given(st.lists(texts, min_size=1, max_size=5))

@@ -71,6 +71,13 @@ Seed = Annotated[
     int,
     typer.Option("--seed", metavar="NUMBER", min=0, help="Another seed, other chance: split, birth, order of rows."),
 ]
+Pretrained = Annotated[
+    str | None,
+    typer.Option(
+        "--pretrained", metavar="minilm|FOLDER", show_default=False,
+        help="An encoder that helps to read texts: minilm, or a folder with a BERT.",
+    ),
+]  # fmt: skip
 ShareOfTest = "0.2"
 
 
@@ -115,6 +122,7 @@ def fit(
     label: Label = None,
     labels: Labels = None,
     seed: Seed = 0,
+    pretrained: Pretrained = None,
     plan: Annotated[
         Path | None,
         typer.Option("--plan", metavar="FILE", help="A plan.toml to follow, edited or not.", show_default=False),
@@ -127,7 +135,7 @@ def fit(
     """Fit a model to a table, and test it on rows that it has not seen."""
     from firstlight.cli.fit import Asked, run_fit
 
-    run_fit(Asked(source, target, task, test, by_time, group, time, sheet, label, labels, seed, plan, out))
+    run_fit(Asked(source, target, task, test, by_time, group, time, sheet, label, labels, seed, pretrained, plan, out))
 
 
 @application.command(
@@ -169,6 +177,7 @@ def plan(
     label: Label = None,
     labels: Labels = None,
     seed: Seed = 0,
+    pretrained: Pretrained = None,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="FILE", help="Where to write it; else it is shown.", show_default=False),
@@ -177,7 +186,7 @@ def plan(
     """Write down every decision of a fit with its reason, without fitting."""
     from firstlight.cli.fit import Asked, run_plan
 
-    run_plan(Asked(source, target, task, test, by_time, group, time, sheet, label, labels, seed, None, out))
+    run_plan(Asked(source, target, task, test, by_time, group, time, sheet, label, labels, seed, pretrained, None, out))
 
 
 @application.command(

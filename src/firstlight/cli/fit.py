@@ -31,6 +31,7 @@ class Asked:
     label: str | None
     labels: str | None
     seed: int
+    pretrained: str | None
     plan: Path | None
     out: Path | None
 
@@ -106,6 +107,7 @@ def _request(asked: Asked) -> Request:
     return requested(
         source, asked.target, task=asked.task, test=asked.test, by_time=asked.by_time, group=asked.group,
         time=asked.time, seed=asked.seed, out=asked.out, plan=asked.plan, sheet=asked.sheet, label=asked.label,
+        pretrained=asked.pretrained,
     )  # fmt: skip
 
 

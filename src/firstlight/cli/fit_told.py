@@ -179,11 +179,9 @@ class Teller:
 
 def network_told(plan: Plan) -> str:
     """Of what the network consists."""
-    parts = [f"{part.name} over {part.told}" for _, part in plan.sequence_parts]
-    if plan.network:
-        layers = f"{counted(plan.network.layers, 'layer')} of {plan.network.width}"
-        parts.insert(0, f"{plan.network.members} members, {layers}")
-    return " + ".join(parts)
+    if plan.network and len(plan.epochs) == 1:
+        return f"{plan.network.members} members, {counted(plan.network.layers, 'layer')} of {plan.network.width}"
+    return f"{counted(len(plan.epochs), 'part')} ({', '.join(plan.epochs)})"
 
 
 def column_lines(seen: Sequence[ColumnSeen]) -> list[tuple[str, str, str]]:

@@ -82,13 +82,17 @@ Epochs = Iterator[tuple[int, float, float]]  # of each: its number, the loss on 
 
 @dataclass(frozen=True)
 class Aim:
-    """What a part is to learn, by which its sizes are decided, and in how many seconds where a time was asked for."""
+    """What a part is to learn, by which its sizes are decided, and in how many seconds where a time was asked for.
+
+    pretrained: the folder of a pretrained encoder, where one is to be used.
+    """
 
     targets: Tensor  # of the training rows: (rows,) classes int64, or numbers float64
     outputs: int  # one a class; one in all for a number
     folds: int
     seconds: float | None
     seed: int
+    pretrained: str | None = None
 
     @property
     def classes(self) -> bool:
@@ -123,6 +127,7 @@ class NetworkPart(Generic[S, P]):
     fit(module, inputs, targets, learns, losses_of, settings)
                                                gradient descent, an epoch at a time
     settle(module)                             after the fit: leaves what answers new rows
+    misfit(columns, settings)                  why settings that are sound do not go with the columns; "" where they do
     """
 
     name: str
@@ -130,6 +135,7 @@ class NetworkPart(Generic[S, P]):
     told: str  # what it reads, for people
     folds: int  # into how many parts the training rows are best dealt for it
     settings: type[P]
+    reasons: Mapping[str, str]  # of its settings, by name
     encode: Callable[[pl.DataFrame, Mapping[str, S], P], Any]
     build: Callable[[Any, P, int], nn.Module]
     rebuild: Callable[[Mapping[str, Tensor], P, int], nn.Module]
@@ -137,6 +143,7 @@ class NetworkPart(Generic[S, P]):
     fit: Callable[[Any, dict[str, Any], Tensor, Tensor, Callable[[Tensor, Tensor], Tensor], P], Epochs]
     settle: Callable[[Any], None]
     snippets: PartSnippets[P]
+    misfit: Callable[[Mapping[str, S], P], str] = lambda columns, settings: ""
 
 
 @dataclass(frozen=True)
@@ -180,7 +187,7 @@ class Kind(Generic[S]):
                                      for kinds with parts of their own: the sizes of those that are worth their time,
                                      by name, from training rows
     strays(cells, settings)          cells that are there but cannot be read as this kind: (rows,) boolean
-    odd_letters(cells)               where a stray cell is read but for some letters: these letters of each
+    odd_letters(cells)               where a stray cell is read but for some letters: these, or the whole of a short one
     occlusion:                       how to ask what each part of a cell does; None where a cell is left out as a whole
     """
 

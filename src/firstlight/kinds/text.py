@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -24,13 +25,16 @@ from firstlight.kinds.kind import (
     in_brackets,
     share,
 )
+from firstlight.kinds.pretrained import pretrained_in
 from firstlight.plain.common_words import WORD, common_words, word_marks
+from firstlight.plain.meaning import Meaning, SentenceEncoder, Spelt, fit_meaning, meaning, sentence_encoder, spelt
 from firstlight.plain.numbers import Scaled, scaled
 from firstlight.plain.pieces import PieceSums, count_pieces, fit_pieces, learning_and_all, piece_sums
 from firstlight.plain.ragged import Ragged, TwoLevels
 from firstlight.plain.vectors import MeanVectors, fit_vectors, mean_vectors
 from firstlight.plain.why import words_left_out
 from firstlight.plain.words import letter_pieces, neighbour_pieces, word_pieces
+from firstlight.refusal import Refused
 
 MANY_WORDS = 5.0  # a cell, on average, from which a column of different cells is text
 SOME_WORDS = 3.0  # from which it is where the words come again in other cells
@@ -44,6 +48,8 @@ MEMBERS = FOLDS + 1  # the last learns from all rows
 EPOCHS = 20
 VECTOR = 32  # numbers of a vector
 MOST_VECTORS = 200_000
+ENOUGH = "did well on held-out rows of ten sets of texts together"
+DECAYS, FIRST_DECAY, FALL = 7, 1000.0, 3.0  # of weights on what a pretrained encoder gives
 PIECES_READ = 2_500_000  # in all epochs together: about a second
 
 
@@ -80,6 +86,20 @@ class VectorsSettings(PartSettings, frozen=True):
     batch: int = Field(ge=1)
     rate: float = Field(gt=0)
     head_rate: float = Field(gt=0)
+
+
+class MeaningSettings(PartSettings, frozen=True):
+    """Where a pretrained sentence encoder lies, what it is like, and how weights on what it gives are fitted.
+
+    heads, lower: as the encoder was made. decay: how small the weights are held in the first epoch; in each epoch
+    `fall` times less than in the one before, and the best is kept.
+    """
+
+    folder: str
+    heads: int = Field(ge=1, le=1024)
+    lower: bool
+    decay: float = Field(gt=0)
+    fall: float = Field(ge=1)
 
 
 def claim(cells: pl.Series) -> Claim[TextSettings] | None:
@@ -157,6 +177,10 @@ def _fitted_part(
         told=told,
         folds=FOLDS,
         settings=PiecesSettings,
+        reasons={
+            "epochs": ENOUGH,
+            "decay": "flat over a factor of eight: little depends on it",
+        },
         encode=encode,
         build=lambda texts, settings, outputs: piece_sums(name, texts, settings.most, MEMBERS, outputs),
         rebuild=lambda tensors, settings, outputs: PieceSums(name, tensors["known"], tensors["size"], 1, outputs),
@@ -196,6 +220,7 @@ COUNTS: NetworkPart[TextSettings, CountsSettings] = NetworkPart(
     told="how often words stand in each class",
     folds=FOLDS,
     settings=CountsSettings,
+    reasons={"smoothing": ENOUGH},
     encode=_encode_words,
     build=lambda texts, settings, outputs: piece_sums("words", texts, settings.most, MEMBERS, outputs),
     rebuild=lambda tensors, settings, outputs: PieceSums("words", tensors["known"], tensors["size"], 1, outputs),
@@ -225,6 +250,11 @@ def part_settings(rows: pl.DataFrame, columns: Mapping[str, TextSettings], aim: 
         LETTERS.name: PiecesSettings(epochs=EPOCHS, most=most, decay=30.0 if numbers else 20.0, smoothing=1.0),
         VECTORS.name: VectorsSettings(epochs=passes, most=MOST_VECTORS, size=VECTOR, batch=32, rate=1.0, head_rate=3.0),
     }
+    if aim.pretrained:
+        found = pretrained_in(Path(aim.pretrained))
+        settings[MEANING.name] = MeaningSettings(
+            epochs=DECAYS, folder=aim.pretrained, heads=found.heads, lower=found.lower, decay=FIRST_DECAY, fall=FALL
+        )
     return {name: each for name, each in settings.items() if name != COUNTS.name or aim.classes}
 
 
@@ -234,6 +264,7 @@ VECTORS: NetworkPart[TextSettings, VectorsSettings] = NetworkPart(
     told="what words and pairs of neighbours share",
     folds=FOLDS,
     settings=VectorsSettings,
+    reasons={"epochs": "as many as it takes to read some million pieces", "size": ENOUGH},
     encode=lambda rows, columns, settings: neighbour_pieces(rows, list(columns)),
     build=lambda texts, settings, outputs: mean_vectors(
         "neighbours", texts, settings.most, MEMBERS, settings.size, outputs
@@ -255,6 +286,56 @@ VECTORS: NetworkPart[TextSettings, VectorsSettings] = NetworkPart(
             "fit_vectors",
             f"epochs={settings.epochs}, batch={settings.batch}, rate={settings.rate!r}, "
             f"head_rate={settings.head_rate!r}",
+        ),
+        settle="keep_last()",
+    ),
+)
+
+
+def _build_meaning(texts: Spelt, settings: MeaningSettings, outputs: int) -> Meaning:
+    """The part with the encoder that lies in its folder; refused where that is not the one that the plan tells of."""
+    found = pretrained_in(Path(settings.folder))
+    for name, now, planned in (("heads", found.heads, settings.heads), ("lower", found.lower, settings.lower)):
+        if now != planned:
+            told = f"[meaning] says {name} {str(planned).lower()}, and that is {str(now).lower()}"
+            raise Refused(f"{settings.folder} holds another encoder than the plan was made for: {told}.")
+    return meaning("meaning", texts, sentence_encoder(settings.folder, settings.heads), MEMBERS, outputs)
+
+
+def _rebuild_meaning(tensors: Mapping[str, Tensor], settings: MeaningSettings, outputs: int) -> Meaning:
+    encoder = {name.removeprefix("encoder."): each for name, each in tensors.items() if name.startswith("encoder.")}
+    width = tensors["head.weight"].shape[1]
+    return Meaning("meaning", SentenceEncoder(settings.heads, encoder), width, 1, outputs)
+
+
+MEANING: NetworkPart[TextSettings, MeaningSettings] = NetworkPart(
+    name="meaning",
+    block="meaning",
+    told="what texts mean, by a pretrained encoder",
+    folds=FOLDS,
+    settings=MeaningSettings,
+    reasons={
+        "folder": "asked for: a pretrained encoder, which stays as it is",
+        "decay": "the first of some that are tried: held-out rows choose",
+    },
+    encode=lambda rows, columns, settings: spelt(rows, list(columns), settings.lower),
+    build=_build_meaning,
+    rebuild=_rebuild_meaning,
+    learns=lambda folds, settings: learning_and_all(folds, MEMBERS),
+    fit=lambda module, inputs, targets, learns, losses_of, settings: fit_meaning(
+        module, inputs, targets, learns, losses_of, settings.epochs, settings.decay, settings.fall
+    ),
+    settle=Meaning.keep_last,
+    snippets=PartSnippets(
+        encode=lambda settings: f"spelt(rows, list(TEXTS), lower={settings.lower})",
+        build=lambda settings, outputs: (
+            f'meaning("meaning", inputs["meaning"], sentence_encoder({settings.folder!r}, heads={settings.heads}), '
+            f"members={MEMBERS}, outputs={outputs})"
+        ),
+        learns=lambda settings: f"learning_and_all(folds, {MEMBERS})",
+        fit=lambda settings: (
+            "fit_meaning",
+            f"epochs={settings.epochs}, decay={settings.decay!r}, fall={settings.fall!r}",
         ),
         settle="keep_last()",
     ),
@@ -284,7 +365,7 @@ TEXT = Kind(
         network_features=None,
         line_features='scaled(inputs["common_words"])',
     ),
-    parts=(WORDS, COUNTS, LETTERS, VECTORS),
+    parts=(WORDS, COUNTS, LETTERS, VECTORS, MEANING),
     part_settings=part_settings,
     occlusion=Occlusion(
         changes=words_left_out,

@@ -66,20 +66,23 @@ def fit_line(line: Line, lesson: Lesson) -> Tensor:
     """
     with torch.no_grad():
         design = line.design(lesson.inputs)
+    whole = _line_through(design, lesson.targets, lesson, None)
     held_out = torch.full((len(design), outputs_for(lesson.encoders)), torch.nan, dtype=design.dtype)
     folds = lesson.folds.unique()
     for fold in folds if design.numel() <= MANY_CELLS else folds[:2]:
         out = lesson.folds == fold
-        weight, bias = _line_through(design[~out], lesson.targets[~out], lesson)
+        weight, bias = _line_through(design[~out], lesson.targets[~out], lesson, whole)
         held_out[out] = design[out] @ weight.T + bias
-    weight, bias = _line_through(design, lesson.targets, lesson)
-    line.load_state_dict({**line.state_dict(), "sums.weight": weight, "sums.bias": bias})
+    line.load_state_dict({**line.state_dict(), "sums.weight": whole[0], "sums.bias": whole[1]})
     return held_out
 
 
-def _line_through(design: Tensor, targets: Tensor, lesson: Lesson) -> tuple[Tensor, Tensor]:
+def _line_through(
+    design: Tensor, targets: Tensor, lesson: Lesson, near: tuple[Tensor, Tensor] | None
+) -> tuple[Tensor, Tensor]:
+    """Weights and biases; a line that is near is a shorter way to go from, and the end of the way is the same."""
     if lesson.plan.target.task == "classification":
-        return logistic(design, targets, outputs_for(lesson.encoders))
+        return logistic(design, targets, outputs_for(lesson.encoders), near)
     return least_squares(design, targets)
 
 

@@ -20,7 +20,8 @@ class Predictions:
     """The answers, in the order of the rows.
 
     frame: a column named as the target; then P(label) for each class, or low and high, which hold 95 rows in 100.
-           Last, where it was asked for, a column why: what moved the answer, as text.
+           Last, where it was asked for, a column why: what moved the answer, as text. First, where the source names
+           its records, the column of these names.
     notes: what was met on the way, a sentence each: columns that are missing, words never seen.
     whys:  the same as that column, as values; empty where it was not asked for.
     """
@@ -30,10 +31,13 @@ class Predictions:
     whys: tuple[Why, ...] = ()
 
 
-def predictions(predictor: Predictor, rows: pl.DataFrame, source: str, *, why: bool = False) -> Predictions:
+def predictions(
+    predictor: Predictor, rows: pl.DataFrame, source: str, *, naming: str | None = None, why: bool = False
+) -> Predictions:
     """The kept model's answer to each row. Columns may stand in any order, be missing, or be more than are needed.
 
-    why: whether to find out what in each row moved its answer, by leaving it out and asking again.
+    naming: the column that names each record, if there is one; it comes first.
+    why:    whether to find out what in each row moved its answer, by leaving it out and asking again.
 
     Raises Refused where the rows have none of the columns that the model reads.
     """
@@ -60,13 +64,15 @@ def predictions(predictor: Predictor, rows: pl.DataFrame, source: str, *, why: b
     if why:
         texts = [str(each) for each in reasons]
         columns.append(pl.Series(_free(WHY, [column.name for column in columns]), texts, dtype=pl.String))
+    if naming is not None:
+        columns.insert(0, rows[naming].alias(_free(naming, [column.name for column in columns])))
     frame = pl.DataFrame({column.name: column for column in columns})
     notes = (*missing, *oddities(completed, predictor.plan, predictor.encoders), *notes_on(predictor, reasons))
     return Predictions(frame, notes, reasons)
 
 
 def _free(name: str, taken: list[str]) -> str:
-    """The name, with a dash after it where the target is called just that."""
+    """The name, with a dash after it where another column is called just that."""
     while name in taken:
         name += "'"
     return name

@@ -38,32 +38,100 @@ def least_squares(design: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return weight.unsqueeze(0), (target_mean - mean @ weight).unsqueeze(0)
 
 
-def logistic(design: Tensor, classes: Tensor, outputs: int) -> tuple[Tensor, Tensor]:
+def logistic(
+    design: Tensor, classes: Tensor, outputs: int, start: tuple[Tensor, Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
     """Weights (outputs, width) and biases (outputs,) with the least log loss; a penalty of 1 steadies the weights.
 
-    design: (rows, width) float64; classes: (rows,) int64. The sum of the log losses plus half the squares of the
-    weights is a bowl with one lowest point. L-BFGS walks down to it with every row at every step; the columns are
-    turned first so that the bowl is about equally wide in all directions, which makes the walk short.
+    design: (rows, width) float64; classes: (rows,) int64; start: weights and biases to set out from, else zeros.
+    The sum of the log losses plus half the squares of the weights is a bowl with one lowest point. Newton's method
+    sees how the bowl slopes and bends where it stands, and goes to where its lowest point should then be; over and
+    over, until it is there.
     """
-    mean, rows = design.mean(dim=0), len(design)
-    centred = design - mean
-    identity = torch.eye(design.shape[1], dtype=design.dtype)
-    gram = (centred.T @ centred + identity) / rows
-    turn: Tensor = torch.linalg.solve_triangular(torch.linalg.cholesky(gram), identity, upper=False)
-    turned = centred @ turn.T
-    weight = torch.zeros(outputs, design.shape[1], dtype=design.dtype, requires_grad=True)
-    bias = torch.zeros(outputs, dtype=design.dtype, requires_grad=True)
-    optimiser = torch.optim.LBFGS(
-        [weight, bias], max_iter=200, tolerance_grad=1e-7, tolerance_change=1e-12, line_search_fn="strong_wolfe"
-    )
+    mean = design.mean(dim=0)
+    features = F.pad(design - mean, (0, 1), value=1.0)  # a last column of ones: its weights are the biases
+    rough = features.float()  # exact enough to choose a direction by, and faster
+    held = F.pad(torch.ones_like(mean), (0, 1))  # the penalty holds the weights, not the biases
+    goals = F.one_hot(classes, outputs).T.double()
+    weight = torch.zeros(outputs, len(held), dtype=torch.float64)
+    if start:
+        weight = torch.cat([start[0], (start[1] + start[0] @ mean).unsqueeze(1)], dim=1)
+        weight = weight - weight.mean(dim=0)  # the same for all classes changes no probability, but costs
+    answers = weight @ features.T  # (outputs, rows): products are faster with the classes first
+    chances = answers.softmax(dim=0)
+    unbend = inverse_bends(features, (chances * (1 - chances)).mean(dim=0, keepdim=True), held)
+    for _ in range(200):
+        slope = (chances - goals) @ features + held * weight
+        direction, soon = newton_direction(rough, chances.float(), slope.float(), held.float(), unbend)
+        along = direction @ features.T
+        length = lowest_along(answers, along, goals, (held * weight * direction).sum(), (held * direction**2).sum())
+        weight, answers = weight + length * direction, answers + length * along
+        chances = answers.softmax(dim=0)
+        if (slope * direction).sum() > -1e-8:  # the last step moved no row's probability by more than about 1e-4
+            break
+        if not soon and outputs * len(held) ** 2 < 1e8:  # more would not fit into memory
+            unbend = inverse_bends(features, chances * (1 - chances), held)
+    return weight[:, :-1], weight[:, -1] - weight[:, :-1] @ mean
 
-    def loss() -> Tensor:
-        optimiser.zero_grad()
-        loss = F.cross_entropy(turned @ weight.T + bias, classes)
-        loss = loss + (weight @ turn).square().sum() / (2 * rows)
-        loss.backward()
-        return loss
 
-    optimiser.step(loss)
-    with torch.no_grad():
-        return weight @ turn, bias - weight @ turn @ mean
+def inverse_bends(features: Tensor, doubts: Tensor, held: Tensor) -> Tensor:
+    """The inverse of how the loss bends with the weights of one class alone, for each: (classes, width, width) float32.
+
+    doubts: (classes, rows), the probability times the rest to 1; rows without much doubt hardly bend the loss.
+    """
+    inverses = []
+    for doubt in doubts:
+        near = doubt > 0.01 * doubt.max()
+        bend = features[near].T @ (features[near] * doubt[near].unsqueeze(1)) + held.clamp_min(1e-3).diag()
+        inverses.append(torch.cholesky_inverse(torch.linalg.cholesky(bend)).float())
+    return torch.stack(inverses)
+
+
+def newton_direction(
+    features: Tensor, chances: Tensor, slope: Tensor, held: Tensor, unbend: Tensor
+) -> tuple[Tensor, bool]:
+    """Solves bend @ direction = -slope to about a tenth: (outputs, width) float64; and whether few steps were enough.
+
+    The bend of all classes together is too large to write down, but easy to multiply by a direction, which is all that
+    conjugate gradients need. Undoing first how each class bends alone (`unbend`) saves most of their steps.
+    """
+
+    def undone(left: Tensor) -> Tensor:
+        alone = (unbend @ left.unsqueeze(2)).squeeze(2)
+        return alone - alone.mean(dim=0)  # at the lowest point the weights of all classes add up to 0
+
+    direction, left = torch.zeros_like(slope), -slope
+    sought = undone(left)
+    gain = first = (left * sought).sum()
+    for _ in range(20):
+        if gain <= 0.01 * first:
+            return direction.double(), True
+        spread = chances * (sought @ features.T)
+        bent = (spread - chances * spread.sum(dim=0)) @ features + held * sought
+        length = gain / (sought * bent).sum()
+        direction, left = direction + length * sought, left - length * bent
+        nearer = undone(left)
+        last, gain = gain, (left * nearer).sum()
+        sought = nearer + gain / last * sought
+    return direction.double(), False
+
+
+def lowest_along(answers: Tensor, along: Tensor, goals: Tensor, pull: Tensor, bend: Tensor) -> Tensor:
+    """How far to go along a direction to where the loss is lowest, nearly: a number.
+
+    pull, bend: first and second derivative of the penalty. Newton's method in one unknown, kept between a length that
+    is too short and one that is too long.
+    """
+    length, low, high = torch.ones(()), torch.zeros(()), torch.tensor(torch.inf)
+    for _ in range(20):
+        shares = (answers + length * along).softmax(dim=0) * along
+        first = (shares - goals * along).sum() + pull + length * bend
+        second = (shares * along).sum() - shares.sum(dim=0).square().sum() + bend
+        step = first / second.clamp_min(1e-30)
+        if step.abs() < 0.1 * length:
+            break
+        low, high = (length, high) if first < 0 else (low, length)
+        length = length - step
+        if not low < length < high:
+            length = (low + high.clamp_max(3 * low + 1)) / 2
+    return length

@@ -21,6 +21,7 @@ class GatedBlock(nn.Module):
     """A dilated convolution with a gate for each value, weighed channel by channel, added to what came in.
 
     (rows, members * channels, length) to the same; every member is a group of channels of its own.
+    known, share: (rows, 1, length) and (rows, length, 1), 0 after the end of a sequence; the shares add up to 1.
     Sources: Dauphin et al. 2017 for the gate, Hu et al. 2018 for the weighing.
     """
 
@@ -37,10 +38,10 @@ class GatedBlock(nn.Module):
         self.drop = nn.Dropout1d(0.1)  # whole channels
         self.scale = nn.Parameter(torch.zeros(1, wide, 1))  # the block is born as if it were not there
 
-    def forward(self, signal: Tensor, known: Tensor) -> Tensor:
+    def forward(self, signal: Tensor, known: Tensor, share: Tensor) -> Tensor:
         both = self.convolution(self.norm(signal) * known).unflatten(1, (self.members, 2, self.channels))
         changed = (both[:, :, 0] * both[:, :, 1].sigmoid()).flatten(1, 2)
-        weight = self.excite(F.silu(self.squeeze(changed.mean(dim=2, keepdim=True)))).sigmoid()
+        weight = self.excite(F.silu(self.squeeze(changed @ share))).sigmoid()
         return torch.addcmul(signal, changed, self.drop(weight * self.scale.to(weight.dtype)))
 
 
@@ -81,21 +82,23 @@ class Strands(nn.Module):
     def read(self, codes: Tensor) -> Tensor:
         """What the members answer to one strand."""
         bases = (codes.unsqueeze(1) == torch.arange(4, dtype=torch.uint8).unsqueeze(1)).float()  # (rows, 4, length)
+        length = (codes != PADDING).sum(dim=1, keepdim=True).clamp_min(1)
         known = (codes != PADDING).unsqueeze(1).to(torch.bfloat16)
+        share = ((codes != PADDING) / length).unsqueeze(2).to(torch.bfloat16)  # of each base in an average
         with torch.autocast("cpu", dtype=torch.bfloat16):
             signal = self.stem(bases)  # (rows, members * channels, length)
             if self.place is not None:
                 signal = signal + self.place.to(signal.dtype)
             for block in self.blocks:
-                signal = block(signal, known)
+                signal = block(signal, known, share)
             signal = F.gelu(self.norm(signal)) * known
             look = self.look(signal).float().masked_fill(known == 0, -1e4).softmax(dim=2)  # (rows, members, length)
             signal = signal.unflatten(1, (self.members, self.channels))  # (rows, members, channels, length)
             pooled = [
                 (signal @ self.averages.to(signal.dtype)).flatten(2),
                 (signal @ look.to(signal.dtype).unsqueeze(3)).squeeze(3),
-                signal.sum(dim=3) / known.sum(dim=2, keepdim=True).clamp_min(1),
-                signal.amax(dim=3),
+                (signal @ share.unsqueeze(1)).squeeze(3),
+                signal.amax(dim=3).clamp_min(0),  # as after the end of a shorter sequence
             ]
         return self.output(self.drop(torch.cat(pooled, dim=2).float().transpose(0, 1)))  # type: ignore[no-any-return]
 

@@ -28,6 +28,7 @@ from firstlight.refusal import Refused
 LOOKED_AT = 100_000  # training rows from which kinds are told; all of them where there are fewer
 MOST_CLASSES = 1000
 FEW_CLASSES = 10  # whole numbers from 0 or 1 up to so many are classes, more are amounts
+NAMES_THE_RECORD = "it names the record"
 IDENTIFIER_ROWS = 20  # with fewer, that all cells differ says little
 WRITTEN = (pl.String, pl.Categorical, pl.Enum)
 
@@ -50,16 +51,18 @@ def decide(
     split: Split,
     seconds: float | None,
     seed: int,
+    pretrained: str | None = None,
 ) -> Plan:
     """The plan for these training rows. It looks at no other row.
 
     rows: training rows, in which the target is nowhere missing. seconds: the time asked for, or None.
+    pretrained: the folder of a pretrained encoder for texts, or None.
     """
     aim, why = decide_target(rows[target], target, task)
     looked_at = rows.sample(LOOKED_AT, seed=seed) if len(rows) > LOOKED_AT else rows
-    not_inputs = {target: "", **({split.column: "it groups the rows"} if split.way == "group" else {})}
+    not_inputs = {split.column: "it groups the rows"} if split.way == "group" else {}
     if source.reader in NAMING:
-        not_inputs[NAMING[source.reader]] = "it names the record"
+        not_inputs[NAMING[source.reader]] = NAMES_THE_RECORD
     decisions = [
         decide_column(looked_at[name], looked_at[target], aim)
         if name not in not_inputs
@@ -70,6 +73,8 @@ def decide(
     columns = tuple(decision.column for decision in decisions)
     if all(column.kind == LEFT_OUT for column in columns):
         raise Refused(f"{source.name}: no column is left to predict {target!r} from ({_why_none(decisions)}).")
+    if pretrained and all(column.kind != TEXT.name for column in columns):
+        raise Refused(f"{source.name} has no column of text that --pretrained could read; leave it away.")
     network = _network(columns, len(rows), seconds)
     fitting = fitting_for(len(rows), network.batch if network else len(rows), _folds(columns), seed)
     reasons = {
@@ -82,12 +87,18 @@ def decide(
         "network.epochs": "as many as fit into the time, on this machine"
         if seconds
         else "enough for most tables of this size",
+        **{
+            f"{part.name}.{name}": reason
+            for kind in KINDS
+            for part in kind.parts
+            for name, reason in part.reasons.items()
+        },
         "fitting.threads": "as many as pay at this batch; with another number the last bits differ",
     }
     return Plan(
         source=source, test_source=test_source, target=aim, split=split, columns=columns, network=network,
-        parts=_parts(rows, columns, aim, fitting, seconds), fitting=fitting, reasons=reasons,
-        beware=suspicions(looked_at, target, aim.task, columns),
+        parts=_parts(rows, columns, aim, fitting, seconds, pretrained), fitting=fitting, reasons=reasons,
+        beware=suspicions(looked_at, target, aim.task, [each for each in columns if each.name not in not_inputs]),
     )  # fmt: skip
 
 
@@ -108,7 +119,12 @@ def _folds(columns: Sequence[Column]) -> int:
 
 
 def _parts(
-    rows: pl.DataFrame, columns: Sequence[Column], target: Target, fitting: Fitting, seconds: float | None
+    rows: pl.DataFrame,
+    columns: Sequence[Column],
+    target: Target,
+    fitting: Fitting,
+    seconds: float | None,
+    pretrained: str | None,
 ) -> dict[str, PartSettings]:
     """The parts of the network that read sequences, where there are such columns and it is worth the time."""
     settings: dict[str, PartSettings] = {}
@@ -116,7 +132,9 @@ def _parts(
     for kind in KINDS:
         of_kind = {column.name: column.settings for column in columns if column.kind == kind.name}
         if of_kind and kind.part_settings:
-            aim = aim or Aim(*target_values(rows[target.column], target), fitting.folds, seconds, fitting.seed)
+            aim = aim or Aim(
+                *target_values(rows[target.column], target), fitting.folds, seconds, fitting.seed, pretrained
+            )
             settings |= kind.part_settings(rows, of_kind, aim)
     return settings
 

@@ -57,7 +57,7 @@ def _table(values: Mapping[str, Any], reasons: Mapping[str, str], prefix: str) -
     for name, value in values.items():
         item = tomlkit.item(list(value) if isinstance(value, tuple) else value)
         if reason := reasons.get(prefix + name):
-            item.comment(_one_line(reason))
+            item.comment(f"# {_one_line(reason)}")
         table.add(name, item)
     return table
 
@@ -116,6 +116,9 @@ def _fits_together(plan: Plan, source: str) -> None:
     for name in plan.parts:
         if not any(name == part.name for _, part in plan.sequence_parts):
             raise Refused(f"{source}: no column is of a kind that [{name}] reads; take the part out.")
+    for kind, part in plan.sequence_parts:
+        if why := part.misfit(plan.of_kind(kind), plan.parts[part.name]):
+            raise Refused(f"{source}, [{part.name}]: {why}.")
     if plan.target.column in plan.inputs:
         raise Refused(f"{source} predicts {plan.target.column!r} from itself; take it out of [columns].")
     if (plan.target.task == "regression") != bool(plan.target.read):

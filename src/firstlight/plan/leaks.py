@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
+from firstlight.kinds.dna import DNA
 from firstlight.kinds.number import NUMBER, column_values
+from firstlight.kinds.text import TEXT
 from firstlight.plain.categories import words
 from firstlight.plan.plan import LEFT_OUT, Column, Suspicion, Target, Task
 
@@ -15,6 +17,12 @@ ALMOST_ALWAYS = 0.99  # of the rows told right, or of the variance explained, by
 SAME_LINE = 0.999999  # correlation from which a number is the target in another unit
 FEWEST_FILLED = 10
 FEW_DIFFERENT = 64  # numbers, of which equal ones are alike; among more the nearest are
+SEQUENCES = (TEXT.name, DNA.name)
+PIECE = r"\p{L}+|\p{N}+"  # of a name such as "ATRINS-DONOR-521"
+WORDS_A_LABEL = 3
+NEARLY_ALL = 0.95  # of the rows have such a word, or have none where that tells as much
+ROWS_SEARCHED, LETTERS_SEARCHED = 4000, 2000  # so that long texts cost no time
+SHOWN = 3
 
 
 def copy_of_target(cells: pl.Series, target: pl.Series, aim: Target) -> str:
@@ -53,12 +61,84 @@ def numbers_of(cells: pl.Series) -> np.ndarray:
 
 
 def suspicions(rows: pl.DataFrame, target: str, task: Task, columns: Sequence[Column]) -> tuple[Suspicion, ...]:
-    """The columns to look at before believing the score."""
+    """The columns to look at before believing the score, and names left out that would tell it, should they be used."""
     if len(rows) < 50:
         return ()
-    used = [column.name for column in columns if column.kind != LEFT_OUT]
-    reasons = {name: _suspicion(rows[name], rows[target], task) for name in used}
+    reasons = {column.name: _why_suspected(rows[column.name], rows[target], task, column) for column in columns}
     return tuple(Suspicion(column=name, why=why) for name, why in reasons.items() if why)
+
+
+def _why_suspected(cells: pl.Series, target: pl.Series, task: Task, column: Column) -> str:
+    aim = Target(column=target.name, task=task)
+    words_told = words_that_tell(cells, target) if task == "classification" else {}
+    if column.kind == LEFT_OUT:
+        if not words_told or copy_of_target(cells, target, aim):
+            return ""
+        return f"is left out, and would know too much: {_examples(words_told, target.name)}."
+    if why := _suspicion(cells, target, task):
+        return why
+    if words_told:
+        return f"gives the answer away: {_examples(words_told, target.name)}; would you know it before you predict?"
+    if column.kind in SEQUENCES and told_alone(sizes_of(cells), target, task) >= ALMOST_ALWAYS:
+        return f"tells {target.name} by the mere length of its cells: were all of them collected in the same way?"
+    return ""
+
+
+def _examples(told: Mapping[str, str], target: str) -> str:
+    shown = [f"{word!r} stands only where {target} is {label!r}" for word, label in list(told.items())[:1]]
+    shown += [f"{word!r} where it is {label!r}" for word, label in list(told.items())[1:SHOWN]]
+    return ", ".join([*shown, *(["and so on"] if len(told) > SHOWN else [])])
+
+
+def sizes_of(cells: pl.Series) -> pl.Series:
+    """How many letters each cell has: (rows,) whole numbers."""
+    return words(cells).str.len_chars().cast(pl.Int64)
+
+
+def words_that_tell(cells: pl.Series, target: pl.Series) -> dict[str, str]:
+    """Words within the cells that tell the label nearly always, or never stand beside it, each with its label.
+
+    At most 3 words a label, found in the first half of the rows; none where these do not tell nearly all of the second
+    half: there each row is taken for the label of its word, or for the one that rows without such words have. The
+    halves are every other row. Cells of a single word are left to `told_alone`.
+    """
+    if not isinstance(cells.dtype, pl.String | pl.Categorical | pl.Enum):
+        return {}
+    found = words(cells).str.slice(0, LETTERS_SEARCHED).str.extract_all(PIECE).list.unique()
+    table = pl.DataFrame({"word": found, "truth": words(target)})
+    table = table.gather_every(max(1, len(table) // ROWS_SEARCHED)).with_row_index("row")
+    if table["word"].list.len().max() in (None, 0, 1):
+        return {}
+    first, second = table.gather_every(2), table.gather_every(2, offset=1)
+    pure = _tellers(first.explode("word").drop_nulls("word"), "word").sort(["times", "word"], descending=[True, False])
+    chosen = pure.group_by("guess", maintain_order=True).head(WORDS_A_LABEL)
+    without = first.join(_guessed(first, chosen), on="row", how="anti").with_columns(word=pl.lit(""))
+    rest = _tellers(without, "word")["guess"]
+    guesses = second.join(_guessed(second, chosen), on="row", how="left")
+    if len(rest):
+        guesses = guesses.with_columns(pl.col("guess").fill_null(rest[0]))
+    known = guesses.drop_nulls("guess")
+    wrong = int((known["guess"] != known["truth"]).sum())
+    wrong_always = int((known["truth"] != first["truth"].mode().sort()[0]).sum())
+    if len(known) < NEARLY_ALL * len(second) or wrong > (1 - ALMOST_ALWAYS) * wrong_always or not wrong_always:
+        return {}
+    return dict(chosen.unique("guess", keep="first", maintain_order=True).select("word", "guess").iter_rows())
+
+
+def _tellers(rows: pl.DataFrame, by: str) -> pl.DataFrame:
+    """The values that stand almost always beside one label, with it, and how often they stand: by, guess, times."""
+    counts = rows.group_by(by, "truth").len("beside").sort(["beside", "truth"], descending=[True, False])
+    each = counts.group_by(by, maintain_order=True).agg(
+        guess=pl.col("truth").first(), most=pl.col("beside").first(), times=pl.col("beside").sum()
+    )
+    return each.filter(pl.col("most") >= ALMOST_ALWAYS * pl.col("times")).select(by, "guess", "times")
+
+
+def _guessed(rows: pl.DataFrame, chosen: pl.DataFrame) -> pl.DataFrame:
+    """The label by the most frequent chosen word of each row that holds one: row, guess."""
+    found = rows.select("row", "word").explode("word").join(chosen, on="word", how="inner")
+    found = found.sort(["row", "times", "word"], descending=[False, True, False])
+    return found.unique("row", keep="first", maintain_order=True).select("row", "guess")
 
 
 def _suspicion(cells: pl.Series, target: pl.Series, task: Task) -> str:

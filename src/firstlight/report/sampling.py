@@ -20,6 +20,7 @@ from firstlight.report.wording import number
 
 MOST_SAMPLED = 500  # test rows
 FIRST_SAMPLED = 2
+A_MOMENT = 300_000  # letters, that are read in some tenths of a second
 GOLDEN = 0.6180339887498949  # its multiples, whole parts left aside, are spread evenly however many are taken
 
 
@@ -35,14 +36,16 @@ class Example:
 def sample_of(story: Story, occlusions: Mapping[str, Occlusion]) -> dict[int, Effects]:
     """Rows spread evenly over the test, by their number among the test rows, and what their parts did.
 
-    A few are asked about first, to see how much it costs; then as many as cost no more than reading the training rows.
+    A few are asked about first, to see how much it costs; then as many as cost no more than reading the training rows,
+    or a moment.
     """
     count = len(story.rows.test)
     spread = (torch.arange(count, dtype=torch.float64) * GOLDEN % 1).argsort(stable=True).tolist()
     first = _asked(story, sorted(spread[:FIRST_SAMPLED]))
     letters = _letters(story.rows.test, occlusions)
     cost = max(1, sum(len(effects.parts) * letters[row] for row, effects in first.items()) // max(len(first), 1))
-    allowed = min(sum(_letters(story.rows.train, occlusions)), *(each.in_report for each in occlusions.values()))
+    allowed = max(A_MOMENT, sum(_letters(story.rows.train, occlusions)))
+    allowed = min(allowed, *(each.in_report for each in occlusions.values()))
     rest = spread[FIRST_SAMPLED : min(MOST_SAMPLED, max(FIRST_SAMPLED, allowed // cost))]
     return dict(sorted({**first, **_asked(story, rest)}.items()))
 

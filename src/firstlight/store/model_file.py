@@ -35,7 +35,7 @@ from firstlight.store.audit import LENGTH_BYTES, Entry, Header, audit, read_tens
 FORMAT = "firstlight 1"
 EXAMPLES = 5
 CLOSE = 1e-4  # answers are the same to the bit on the machine that fitted the model, and this close on others
-DTYPES = {"F32": torch.float32, "F64": torch.float64, "I32": torch.int32, "I64": torch.int64}
+DTYPES = {"F32": torch.float32, "F64": torch.float64, "I32": torch.int32, "I64": torch.int64, "U8": torch.uint8}
 FILE_NAME = "model.safetensors"
 
 

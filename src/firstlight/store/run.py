@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from firstlight.data.frames import FrameLike
 from firstlight.data.sources import read
+from firstlight.data.table import NAMING
 from firstlight.evaluate.evaluation import Evaluation
 from firstlight.model.fitting import Epoch
 from firstlight.model.predictions import predictions
@@ -57,11 +58,13 @@ class Run:
     def predict(self, rows: str | Path | FrameLike, *, why: bool = False) -> pl.DataFrame:
         """Answers in row order: a column named as the target, then P(label) each for classes, low and high for numbers.
 
+        The names of a FASTA's or FASTQ's records, or the paths of files of text, stand before them.
         rows: a frame, or any source that `read` takes; without the target, in any order of columns.
         why:  whether a last column says what in each row moved its answer.
         """
         table = read(rows)
-        return predictions(self.predictor, table.frame, table.reading.name, why=why).frame
+        naming = NAMING.get(table.reading.reader)
+        return predictions(self.predictor, table.frame, table.reading.name, naming=naming, why=why).frame
 
     @property
     def target(self) -> str:
