@@ -78,10 +78,12 @@ def check(
 ) -> Check:
     """What would be read, what each column is taken for, and what is odd: gaps, strays, leaks, copies, drift.
 
+    target: the column to predict; None: the labels that the files carry, or none.
     It fits nothing and writes nothing. Unlike a fit it looks at all rows: nothing is learned from them.
     Raises Refused where there is no table, or no such target.
     """
     table = read(source, sheet=sheet, label=label, labels=labels)
+    target = target or table.own_target
     rows, remarks = table.frame, [Remark("", note) for note in table.notes]
     aim, told = None, ""
     if target is not None:

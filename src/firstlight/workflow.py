@@ -17,7 +17,7 @@ from torch import Tensor
 
 from firstlight.data.frames import FrameLike
 from firstlight.data.sources import read
-from firstlight.data.table import LABEL, NAMING, Reading, Table
+from firstlight.data.table import Reading, Table
 from firstlight.eject.script import script_of
 from firstlight.evaluate.evaluation import Evaluation, ScoreName, evaluate
 from firstlight.evaluate.verdict import Circumstances, TestedOn, untested, verdict
@@ -233,9 +233,9 @@ def open_rows(source: str | Path | FrameLike | Table, choices: Choices, plan: Pl
 
 
 def own_target(table: Table) -> str:
-    """The column to predict where nobody named one: the label that files of sequences and class folders carry."""
-    if table.reading.reader in NAMING and LABEL in table.frame.columns:
-        return LABEL
+    """The column to predict where nobody named one. Raises Refused where the table has no target of its own."""
+    if table.own_target:
+        return table.own_target
     raise Refused(f"name the column to predict; {shown(table)} has {', '.join(table.frame.columns[:12])}.")
 
 

@@ -44,11 +44,9 @@ def table_with(
     if sheet is None and labels is None and Path(source).is_file() and (names := header_of(Path(source))) is not None:
         _refuse_missing(columns, names, source, target_needed=target_needed)
     from firstlight.data.sources import read
-    from firstlight.data.table import LABEL, NAMING
 
     table = read(source, sheet=sheet, label=label, labels=labels)
-    own = table.reading.reader in NAMING and LABEL in table.frame.columns  # files that carry labels need no --target
-    _refuse_missing(columns, table.frame.columns, source, target_needed=target_needed and not own)
+    _refuse_missing(columns, table.frame.columns, source, target_needed=target_needed and not table.own_target)
     return table
 
 

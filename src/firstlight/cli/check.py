@@ -15,6 +15,7 @@ MOST_LINES = 60  # of columns; with more, like ones share a line
 
 def run_check(table: Table, target: str | None, task: Task | None) -> None:
     """Looks, and prints what was found."""
+    target = target or table.own_target
     found = check(table, target, task=task)
     paper = Paper(console(), gutter=0)
     frame = found.table.frame

@@ -59,3 +59,8 @@ class Table:
     frame: pl.DataFrame
     reading: Reading
     notes: tuple[str, ...]
+
+    @property
+    def own_target(self) -> str | None:
+        """The column to predict where nobody names one: the label that files of sequences and class folders carry."""
+        return LABEL if self.reading.reader in NAMING and LABEL in self.frame.columns else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import indent
 
 import torch
 
@@ -13,11 +14,15 @@ from firstlight.model.fitting import dealt_by_class
 from firstlight.model.predictor import Predictor
 from firstlight.plan.plan import COLUMNS, Plan
 
+INDENT = 8  # of what stands in main, and in the dict of the fits
+
 
 def mapping(before: str, items: Sequence[str], after: str) -> list[str]:
-    """A dict on one line where it fits, else an item a line."""
+    """A dict on one line where it fits, else an item a line; an item may have several lines of its own."""
     line = f"{before}{{{', '.join(items)}}}{after}"
-    return [line] if len(line) <= SCRIPT_WIDTH else [f"{before}{{", *(f"    {item}," for item in items), f"}}{after}"]
+    if len(line) <= SCRIPT_WIDTH and "\n" not in line:
+        return [line]
+    return [f"{before}{{", *(line for item in items for line in indent(f"{item},", "    ").splitlines()), f"}}{after}"]
 
 
 def build_network(predictor: Predictor) -> list[str]:
@@ -97,7 +102,10 @@ def _fit_call(plan: Plan, name: str, module: str, learns: str) -> list[str]:
     _, function, told = _fits(plan)[name]
     classes = plan.target.task == "classification"
     losses, learned = ("member_log_losses", "targets[train]") if classes else ("member_squared_errors", "unit_targets")
-    lines = [f"{function}(", f"    {module}, inputs, {learned}, {learns}, {losses}, {told},", ")"]
+    given = f"    {module}, inputs, {learned}, {learns}, {losses}, {told},"
+    if len(given) + INDENT > SCRIPT_WIDTH:
+        given = f"    {module}, inputs, {learned}, {learns}, {losses},\n    {told},"
+    lines = [f"{function}(", *given.splitlines(), ")"]
     if plan.fitting.interrupted_after is None:
         return lines
     last = plan.last_epochs[name]

@@ -18,6 +18,7 @@ from firstlight.kinds.kind import (
     Kind,
     Learned,
     NetworkPart,
+    Occlusion,
     PartSettings,
     PartSnippets,
     Settings,
@@ -33,6 +34,7 @@ from firstlight.plain.pieces import PieceSums, fit_pieces, learning_and_all, pie
 from firstlight.plain.ragged import Ragged
 from firstlight.plain.strands import Strands, fit_strands
 from firstlight.plain.targets import member_log_losses, member_squared_errors
+from firstlight.plain.why import bases_changed
 
 LETTERS = r"ACGTURYSWKMBDHVN.*\-\s"  # bases, the letters for doubtful ones (IUPAC), gaps
 SEQUENCE, ODD_LETTER = f"(?i)^[{LETTERS}]+$", f"(?i)[^{LETTERS}]"
@@ -317,8 +319,8 @@ def _part_over_runs(name: str, told: str) -> NetworkPart[DnaSettings, RunsSettin
         settle=PieceSums.keep_last,
         snippets=PartSnippets(
             encode=lambda settings: (
-                f"strand_pieces(base_codes(rows, SEQUENCES), runs={settings.runs}, gaps={settings.gaps}, "
-                f"both_strands={settings.both}, placed={settings.placed})"
+                f"strand_pieces(\n    base_codes(rows, SEQUENCES), runs={settings.runs}, gaps={settings.gaps},\n"
+                f"    both_strands={settings.both}, placed={settings.placed},\n)"
             ),
             build=lambda settings, outputs: (
                 f'piece_sums("{name}", inputs["{name}"], most={settings.most}, members={FOLDS + 1}, outputs={outputs})'
@@ -371,4 +373,13 @@ DNA = Kind(
     parts=(MOTIFS, RUNS, PAIRS),
     part_settings=part_settings,
     odd_letters=_odd_letters,
+    occlusion=Occlusion(
+        changes=bases_changed,
+        noun="base",
+        done="changed",
+        most=500,
+        told="{part} at {number}",
+        letters="ACGT",
+        in_report=50_000,
+    ),
 )

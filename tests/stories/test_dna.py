@@ -1,0 +1,302 @@
+"""DNA, from a file of sequences to a tested model, its predictions and its script."""
+
+from __future__ import annotations
+
+import gzip
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+import torch
+
+import firstlight
+from firstlight.checking import ColumnSeen, Remark, check
+from firstlight.cli.main import main
+from firstlight.kinds.dna import DNA, MOTIFS
+from firstlight.kinds.number import NUMBER
+from firstlight.kinds.text import TEXT
+from firstlight.model.answers import ClassAnswers
+from firstlight.model.predictor import NETWORK
+from firstlight.plan.plan import LEFT_OUT
+from firstlight.store.model_file import load_model
+from firstlight.workflow import Choices
+
+if TYPE_CHECKING:
+    from tests.conftest import Bare, Fit
+
+ROWS = 60
+MOTIF = "TATAAAGC"
+OTHER_STRAND = str.maketrans("ACGT", "TGCA")
+ENOUGH = 30.0  # seconds, in which so few rows are read by every part; it takes a fraction of that
+
+
+def sequences(rows: int = ROWS, shortest: int = 40, longest: int = 40, seed: int = 0) -> list[str]:
+    """Sequences by chance; every other one, the promoters, holds a motif."""
+    chance = random.Random(seed)
+    drawn = ["".join(chance.choices("ACGT", k=chance.randint(shortest, longest))) for _ in range(rows)]
+    return [bases[:8] + MOTIF + bases[16:] if number % 2 else bases for number, bases in enumerate(drawn)]
+
+
+def turned_round(sequence: str) -> str:
+    """The reverse complement."""
+    return sequence[::-1].translate(OTHER_STRAND)
+
+
+CLASSES = ["promoter" if number % 2 else "other" for number in range(ROWS)]
+
+
+def fasta(path: Path, headers: list[str], bases: list[str]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f">{header}\n{each}\n" for header, each in zip(headers, bases, strict=True)))
+    return path
+
+
+def labelled(path: Path, seed: int = 0) -> Path:
+    """A FASTA with labels in its headers."""
+    headers = [f"s{number} class:{label}" for number, label in enumerate(CLASSES)]
+    return fasta(path, headers, sequences(seed=seed))
+
+
+def table(shortest: int = 40, longest: int = 40) -> pl.DataFrame:
+    return pl.DataFrame({"bases": sequences(shortest=shortest, longest=longest), "label": CLASSES})
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What a command line came to."""
+
+    status: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Printed]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs `firstlight ...` within this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str | Path) -> Printed:
+        status = main([str(word) for word in words])
+        captured = capsys.readouterr()
+        return Printed(status, captured.out, captured.err)
+
+    return run
+
+
+def said(printed: Printed) -> str:
+    """What was printed, with every gap one blank."""
+    assert (printed.status, printed.err) == (0, "")
+    return " ".join(printed.out.split())
+
+
+class TestFiles:
+    """Files of sequences, wherever their labels stand."""
+
+    def test_a_fasta_is_fitted_predicted_and_evaluated_without_a_word_about_its_columns(self, command: Command) -> None:
+        labelled(Path("seqs.fa"))
+        told = said(command("fit", "seqs.fa", "--time", "0.01", "--out", "run"))
+        assert "label target 2 classes (other 30, promoter 30) id left out it names the record" in told
+        assert "sequence dna 40 bases each; A " in told
+        unlabelled = fasta(Path("new.fa"), [f"n{number} from afar" for number in range(6)], sequences(6, seed=1))
+        assert said(command("predict", "run", unlabelled)) == "new.fa: predicted 6 rows into predictions.csv"
+        answers = pl.read_csv("predictions.csv")
+        assert answers.columns == ["id", "label", "P(other)", "P(promoter)"]
+        assert answers["id"].to_list() == [f"n{number}" for number in range(6)]
+        labelled(Path("fresh.fa"), seed=2)
+        assert "On 60 rows of fresh.fa; look 1 at them" in said(command("evaluate", "run", "fresh.fa"))
+
+    def test_labels_by_a_pattern_of_ones_own(self, command: Command) -> None:
+        headers = [f"s{number} kind={label[0]}/{number}" for number, label in enumerate(CLASSES)]
+        fasta(Path("seqs.fa"), headers, sequences())
+        told = said(command("fit", "seqs.fa", "--label", r"kind=(\w)", "--time", "0.01", "--out", "run"))
+        assert r"label by kind=(\w) in the headers" in told
+        assert "label target 2 classes (o 30, p 30)" in told
+        fasta(Path("new.fa"), headers[:20], sequences(20, seed=1))
+        assert "On 20 rows of new.fa" in said(command("evaluate", "run", "new.fa", "--label", r"kind=(\w)"))
+
+    def test_labels_in_a_second_table(self, command: Command) -> None:
+        names = [f"s{number}" for number in range(ROWS)]
+        fasta(Path("seqs.fa"), names, sequences())
+        pl.DataFrame({"id": names, "strength": CLASSES}).reverse().write_csv("labels.csv")
+        told = said(command("fit", "seqs.fa", "--labels", "labels.csv", "--time", "0.01", "--out", "run"))
+        assert "label by a second table" in told
+        assert "label target 2 classes (other 30, promoter 30)" in told
+        assert said(command("predict", "run", "seqs.fa")).endswith("predicted 60 rows into predictions.csv")
+
+    def test_a_folder_for_each_class(self, command: Command) -> None:
+        for label in ("other", "promoter"):
+            mine = [bases for bases, its in zip(sequences(), CLASSES, strict=True) if its == label]
+            fasta(Path(f"seqs/{label}/part.fa"), [f"{label}{number}" for number in range(len(mine))], mine)
+        told = said(command("fit", "seqs", "--time", "0.01", "--out", "run"))
+        assert "label by folder" in told
+        assert "label target 2 classes (other 30, promoter 30) id left out it names the record" in told
+        assert "Beware" not in told, "the names of the records tell the label, and are not learned from"
+
+    def test_a_packed_fastq_with_windows_line_ends(self, command: Command) -> None:
+        records = [
+            f"@r{number} class={label}\r\n{bases}\r\n+\r\n{'I' * len(bases)}\r\n"
+            for number, (label, bases) in enumerate(zip(CLASSES, sequences(), strict=True))
+        ]
+        Path("reads.fastq.gz").write_bytes(gzip.compress("".join(records).encode()))
+        told = said(command("fit", "reads.fastq.gz", "--time", "0.01", "--out", "run"))
+        assert "label target 2 classes (other 30, promoter 30)" in told
+        assert command("predict", "run", "reads.fastq.gz", "-o", "answers.parquet").status == 0
+        answers = pl.read_parquet("answers.parquet")
+        assert answers["id"].to_list() == [f"r{number}" for number in range(ROWS)]
+
+    def test_both_doors_name_the_records_and_a_target_of_that_name_keeps_its_own(
+        self, fit: Fit, tmp_path: Path
+    ) -> None:
+        run = fit(table().rename({"bases": "sequence", "label": "id"}), Choices("id"))
+        new = fasta(tmp_path / "new.fa", ["a", "b"], sequences(2, seed=1))
+        frames = (run.predict(new), firstlight.predict(run, new).frame)
+        for frame in frames:
+            assert frame.columns == ["id'", "id", "P(other)", "P(promoter)"]
+            assert frame["id'"].to_list() == ["a", "b"]
+        assert run.predict(pl.DataFrame({"sequence": sequences(2)})).columns[0] == "id"
+
+    def test_a_look_before_the_fit_takes_the_labels_of_the_file_for_its_target(self, command: Command) -> None:
+        labelled(Path("seqs.fa"))
+        told = said(command("check", "seqs.fa"))
+        assert "label target 2 classes (other 30, promoter 30)" in told
+        assert "--target" not in told
+
+
+class TestScript:
+    """What is ejected."""
+
+    def test_the_script_of_a_fasta_with_wrapped_lines_retrains_every_part(
+        self, fit: Fit, bare: Bare, tmp_path: Path
+    ) -> None:
+        source = labelled(tmp_path / "seqs.fa")
+        source.write_text("".join(f"{line[:25]}\n{line[25:]}\n" if line[0] != ">" else f"{line}\n" for line in (
+            source.read_text().splitlines()
+        )))  # fmt: skip
+        run = fit(source, Choices("label", seconds=ENOUGH))
+        assert list(run.predictor.plan.parts) == [part.name for part in DNA.parts]
+        assert run.folder is not None
+        text, fault = bare(run.folder / "train.py")
+        assert (fault, text.splitlines()[-1]) == ("", "the same model, to the last bit")
+
+
+class TestTables:
+    """A column of sequences among others."""
+
+    def test_sequences_numbers_and_texts_in_one_table(self, fit: Fit, bare: Bare) -> None:
+        chance = random.Random(3)
+        words = "a strong weak binding site near the start of gene and far from it".split()
+        rows = table().with_columns(
+            length=pl.Series([chance.gauss(0, 1) for _ in range(ROWS)]),
+            remark=pl.Series([" ".join(chance.choices(words, k=9)) for _ in range(ROWS)]),
+        )
+        run = fit(rows, Choices("label", seconds=ENOUGH), keep=NETWORK)
+        kinds = {column.name: column.kind for column in run.predictor.plan.columns}
+        assert kinds == {"bases": DNA.name, "length": NUMBER.name, "remark": TEXT.name}
+        assert run.folder is not None
+        again = load_model(run.folder / "model.safetensors").predictor
+        assert torch.equal(probabilities(again.answer(rows)), probabilities(run.predictor.answer(rows)))
+        text, fault = bare(run.folder / "train.py")
+        assert (fault, text.splitlines()[-1]) == ("", "the same model, to the last bit")
+
+    def test_two_columns_of_sequences(self, fit: Fit) -> None:
+        rows = table().with_columns(guide=pl.Series(sequences(shortest=20, longest=24, seed=4)))
+        run = fit(rows, Choices("label", seconds=ENOUGH), keep=NETWORK)
+        assert set(run.predictor.plan.inputs) == {"bases", "guide"}
+        assert not run.predictor.plan.parts[MOTIFS.name].both  # type: ignore[attr-defined]
+        for name in ("bases", "guide"):
+            changed = rows.with_columns(rows[name].reverse())
+            assert not probabilities(run.predictor.answer(changed)).equal(probabilities(run.predictor.answer(rows)))
+
+    def test_a_number_is_predicted_from_sequences(self, fit: Fit, bare: Bare) -> None:
+        chance = random.Random(2)
+        strengths = [chance.gauss(3.0 if label == "promoter" else 1.0, 0.2) for label in CLASSES]
+        run = fit(table().with_columns(label=pl.Series(strengths)), Choices("label", seconds=ENOUGH), keep=NETWORK)
+        assert run.predict(table())["label"].is_finite().all()
+        assert run.folder is not None
+        text, fault = bare(run.folder / "train.py")
+        assert (fault, text.splitlines()[-1]) == ("", "the same model, to the last bit")
+
+    @pytest.mark.parametrize(("shortest", "longest"), [(40, 40), (20, 50)], ids=["equal lengths", "many lengths"])
+    def test_with_both_strands_the_whole_network_answers_a_sequence_and_its_reverse_complement_alike(
+        self, fit: Fit, shortest: int, longest: int
+    ) -> None:
+        rows = table(shortest, longest)
+        decided = fit(rows, Choices("label", seconds=ENOUGH)).predictor.plan
+        assert len(decided.parts) == len(DNA.parts)
+        both = {
+            name: settings.model_copy(update={"both": True, "placed": False, "epochs": 2})
+            for name, settings in decided.parts.items()
+        }
+        run = fit(rows, Choices(), plan=decided.model_copy(update={"parts": both}), keep=NETWORK)
+        new = pl.DataFrame({"bases": sequences(40, shortest, longest, seed=6)})
+        new = pl.concat([new, pl.DataFrame({"bases": ["", "ACGTNNRY--acgtt", "A" * 90]})])
+        turned = new.with_columns(bases=pl.Series([turned_round(cell) for cell in new["bases"][:-2]] + [
+            "aacgt--RYNNACGT", "T" * 90
+        ]))  # fmt: skip
+        answers, others = (run.predictor.answer(each) for each in (new, turned))
+        assert torch.equal(probabilities(answers), probabilities(others))
+        assert len(probabilities(answers).unique(dim=0)) > 30
+
+
+def probabilities(answers: object) -> torch.Tensor:
+    assert isinstance(answers, ClassAnswers)
+    return answers.probabilities
+
+
+class TestCheck:
+    """A look at sequences before a fit."""
+
+    @staticmethod
+    def seen(cells: list[str | None]) -> ColumnSeen:
+        return next(column for column in check(pl.DataFrame({"bases": cells})).columns if column.name == "bases")
+
+    def test_it_tells_how_long_sequences_are_and_what_they_are_made_of(self) -> None:
+        assert self.seen(["ACGT" * 5, "AAGT" * 5, "UUGG" * 5, "acgt" * 5]) == ColumnSeen(
+            "bases", "dna", "20 bases each; A 25.0 %, C 12.5 %, G 31.2 %, T 31.2 %", 0
+        )
+        assert self.seen(["ACGTN" * 4, "ACGT-" * 5, None]) == ColumnSeen(
+            "bases", "dna", "20 to 25 bases; A 20.0 %, C 20.0 %, G 20.0 %, T 20.0 %, other letters 20.0 %", 1
+        )
+
+    def test_letters_that_are_no_bases_are_named(self) -> None:
+        cells = [*sequences(), "ACGTACGTACGTACGTJACGTZ", "no DNA"]
+        remarks = check(pl.DataFrame({"bases": cells})).remarks
+        assert Remark("bases", "2 cells with letters that are not DNA ('JZ' and 'no DNA'): read as unknown") in remarks
+
+    def test_where_the_length_tells_the_class_a_look_says_so(self, tmp_path: Path) -> None:
+        bases = [f"{each}A" if number % 2 else each for number, each in enumerate(sequences())]
+        source = fasta(tmp_path / "seqs.fa", [f"s{n} class:{label}" for n, label in enumerate(CLASSES)], bases)
+        why = "tells label by the mere length of its cells: were all of them collected in the same way?"
+        assert Remark("sequence", why) in check(source).remarks
+
+
+def test_the_guides_that_come_again_in_azimuth_are_told_and_stay_together(shared: Path, fit: Fit) -> None:
+    rows = pl.read_parquet(shared / "data" / "dna" / "azimuth.train.parquet").select("sequence", "label")[:400]
+    again = 400 - rows["sequence"].n_unique()
+    assert again > 20
+    run = fit(rows, Choices("label"))
+    note = next(note for note in run.notes if "stays together" in note)
+    assert note.startswith("sequence: ")
+    assert int(note.split()[1]) >= 2 * again - 400 // 2
+
+
+def test_the_name_that_tells_the_site_in_splice_is_named_as_a_leak_used_or_left_out(shared: Path) -> None:
+    rows = pl.read_parquet(shared / "data" / "dna" / "splice.train.parquet")
+    for part, beginning in (
+        (rows, "gives the answer away: 'NEG'"),
+        (rows.unique("name"), "is left out, and would know"),
+    ):
+        found = check(part, "label")
+        remarks = [remark.text for remark in found.remarks if remark.about == "name"]
+        assert len(remarks) == 1
+        assert remarks[0].startswith(beginning)
+        assert all(f"'{word}'" in remarks[0] for word in ("NEG", "ACCEPTOR", "DONOR"))
+        assert not [remark for remark in found.remarks if remark.about in ("locus", "sequence")]
+    assert {column.name: column.kind for column in found.columns}["name"] == LEFT_OUT
