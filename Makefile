@@ -31,8 +31,8 @@ format: .venv/installed-dev  ## puts the source into its form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: .venv/installed  ## measures, and writes BENCHMARKS.md; on a quiet machine
-	$(BIN)/python bench/write.py
+bench: .venv/installed-dev  ## measures, and writes BENCHMARKS.md; on a quiet machine; PARTS="texts ..." for some
+	$(BIN)/python bench/write.py $(PARTS)
 
 # The stamps: pip runs again only after pyproject.toml or constraints.txt changed.
 .venv/installed: pyproject.toml constraints.txt

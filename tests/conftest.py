@@ -51,8 +51,8 @@ def penguins() -> Path:
 
 
 TINY_WORDS = (
-    "[PAD] [UNK] [CLS] [SEP] [MASK] ! , . ? ' 猫 the a film was good bad not very it and story cast end long dull truly "
-    "plot one two play un read cafe naive ##s ##ed ##ing ##ly ##er ##read ##able ##a ##b ##c ##d ##e"
+    "[PAD] [UNK] [CLS] [SEP] [MASK] ! , . ? ' 猫 the a film was good bad not very it and story cast end long dull "
+    "truly plot one two play un read cafe naive ##s ##ed ##ing ##ly ##er ##read ##able ##a ##b ##c ##d ##e"
 ).split()
 
 

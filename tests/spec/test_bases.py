@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -25,8 +26,6 @@ from firstlight.plain.bases import (
     reverse_complement,
     strand_pieces,
 )
-from firstlight.plain.hashing import hashes_of
-from firstlight.plain.ragged import keys_of
 
 CODES = {"A": 0, "C": 1, "G": 2, "T": 3, "U": 3}
 OTHER_STRAND = {  # of every letter of IUPAC
@@ -93,6 +92,29 @@ class TestCodes:
         assert codes.shape == (len(rows), 7 + BETWEEN + 5)
         assert codes.tolist() == expected
 
+    @given(st.lists(any_sequence, min_size=1, max_size=5), st.integers(1, 50))
+    def test_with_both_strands_a_longer_sequence_and_its_reverse_complement_are_cut_to_the_same_bases(
+        self, sequences: list[str], length: int
+    ) -> None:
+        turned = [turned_round(sequence) for sequence in sequences]
+        codes, others = (
+            base_codes(pl.DataFrame({"dna": cells}, {"dna": pl.String}), {"dna": length}, both_strands=True)
+            for cells in (sequences, turned)
+        )
+        assert torch.equal(first_strand(codes), first_strand(others))
+        assert codes.tolist() == [
+            min(one_by_one(one, len(one)), one_by_one(other, len(one)))[:length]
+            if len(one) > length
+            else one_by_one(one, length)
+            for one, other in zip(sequences, turned, strict=True)
+        ]
+
+    def test_how_many_are_cut_at_once_does_not_change_the_bases(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        rows = pl.DataFrame({"dna": ["GATTACA" * 3, "C" * 30, None, "ACGT", "TTTA" * 9]})
+        whole = base_codes(rows, {"dna": 6}, both_strands=True)
+        monkeypatch.setattr(bases, "BASES_AT_ONCE", 1)
+        assert torch.equal(base_codes(rows, {"dna": 6}, both_strands=True), whole)
+
 
 class TestStrands:
     """A sequence, read from its other side."""
@@ -116,10 +138,6 @@ class TestStrands:
             assert row == min(strand, turned)
 
 
-def key_of(number: int) -> int:
-    return int(keys_of(hashes_of(np.array([number], dtype=np.uint64))).item())
-
-
 def run_number(run: str) -> int:
     """A run of bases as a number with a digit for each."""
     return sum(CODES[base] * 4 ** (len(run) - 1 - place) for place, base in enumerate(run))
@@ -133,21 +151,28 @@ def pattern_names(sequence: str, size: int, gap: int | None) -> list[tuple[int, 
     return [(place, letters) for place, letters in read if set(letters) <= set("ACGT")]
 
 
-def pieces_one_by_one(sequence: str, runs: Sequence[int], gaps: Sequence[int], both: bool, placed: bool) -> set[int]:
-    """The pieces of a sequence, window by window."""
-    found = set()
+def pieces_one_by_one(
+    sequence: str, runs: Sequence[int], gaps: Sequence[int], both: bool, places: Sequence[int]
+) -> set[tuple[object, ...]]:
+    """The pieces of a sequence by their letters, window by window."""
+    found: set[tuple[object, ...]] = set()
     for size, gap in [*((size, None) for size in runs), *((4, gap) for gap in gaps)]:
         for _, letters in pattern_names(sequence, size, gap):
-            number = min(run_number(letters), run_number(turned_round(letters))) if both else run_number(letters)
-            found.add(key_of(((size if gap is None else 100 + gap) << 40) + number))
-    for size in (1, 2, 3) if placed else ():
-        for place, letters in pattern_names(sequence, size, None):
-            found.add(key_of(((place + 1) << 32) + run_number(letters) + 4**size))
+            found.add((gap, min(letters, turned_round(letters)) if both else letters))
+    for size in places:
+        found |= {("at", place, letters) for place, letters in pattern_names(sequence, size, None)}
     return found
 
 
-def as_sets(codes: Tensor, runs: Sequence[int], gaps: Sequence[int], both: bool, placed: bool) -> list[set[int]]:
-    pieces = strand_pieces(codes, runs, gaps, both, placed)
+def in_common(rows: Sequence[set[Any]]) -> list[list[int]]:
+    """How many pieces each two rows have in common: the same, however pieces are named."""
+    return [[len(one & other) for other in rows] for one in rows]
+
+
+def as_sets(
+    codes: Tensor, runs: Sequence[int], gaps: Sequence[int], both: bool, places: Sequence[int]
+) -> list[set[int]]:
+    pieces = strand_pieces(codes, runs, gaps, both, places)
     assert pieces.values.dtype == torch.int32
     rows = [pieces.values[start:end].tolist() for start, end in pairwise(pieces.starts.tolist())]
     assert all(row == sorted(set(row)) for row in rows)
@@ -163,13 +188,24 @@ ways = st.tuples(
 class TestPieces:
     """Runs of bases, pairs of runs, and bases in their places."""
 
-    @given(st.lists(st.text("ACGTN", max_size=30), max_size=4), ways, st.booleans(), st.booleans())
+    @given(
+        st.lists(st.text("ACGTN", max_size=30), max_size=4),
+        ways,
+        st.booleans(),
+        st.lists(st.integers(1, 3), unique=True),
+    )
     @settings(max_examples=60)
     def test_the_pieces_are_those_that_each_window_gives(
-        self, sequences: list[str], way: tuple[tuple[int, ...], tuple[int, ...]], both: bool, placed: bool
+        self, sequences: list[str], way: tuple[tuple[int, ...], tuple[int, ...]], both: bool, places: list[int]
     ) -> None:
-        found = as_sets(codes_of(*sequences, length=30), *way, both, placed)
-        assert found == [pieces_one_by_one(sequence, *way, both, placed) for sequence in sequences]
+        found = as_sets(codes_of(*sequences, length=30), *way, both, places)
+        expected = [pieces_one_by_one(sequence, *way, both, places) for sequence in sequences]
+        assert in_common(found) == in_common(expected)
+
+    def test_places_far_down_a_sequence_are_not_taken_for_runs(self) -> None:
+        sequence = "".join(random.Random(1).choices("ACGT", k=1500))
+        found = as_sets(codes_of(sequence, length=1500), (1, 2, 3), (0,), False, (1, 2))
+        assert in_common(found) == in_common([pieces_one_by_one(sequence, (1, 2, 3), (0,), False, (1, 2))])
 
     @given(st.lists(any_sequence, min_size=1, max_size=4), ways)
     @settings(max_examples=60)
@@ -177,31 +213,31 @@ class TestPieces:
         self, sequences: list[str], way: tuple[tuple[int, ...], tuple[int, ...]]
     ) -> None:
         codes = codes_of(*sequences)
-        assert as_sets(codes, *way, True, False) == as_sets(reverse_complement(codes), *way, True, False)
+        assert as_sets(codes, *way, True, ()) == as_sets(reverse_complement(codes), *way, True, ())
 
     def test_without_both_strands_the_other_strand_has_other_pieces(self) -> None:
         codes = codes_of("ACGGTTTAACCA")
-        assert as_sets(codes, (3,), (), False, False) != as_sets(reverse_complement(codes), (3,), (), False, False)
+        assert as_sets(codes, (3,), (), False, ()) != as_sets(reverse_complement(codes), (3,), (), False, ())
 
     def test_an_unknown_base_breaks_runs_and_pairs_but_may_stand_in_the_gap(self) -> None:
-        assert as_sets(codes_of("ACNGT"), (3,), (), False, False) == [set()]
-        assert as_sets(codes_of("ACGTNACGT"), (), (1,), False, False) == as_sets(
+        assert as_sets(codes_of("ACNGT"), (3,), (), False, ()) == [set()]
+        assert as_sets(codes_of("ACGTNACGT"), (), (1,), False, ()) == as_sets(
             codes_of("ACGTGACGT"), (), (1,), False, False
         )
-        assert as_sets(codes_of("ACNTAACGT"), (), (1,), False, False) == [set()]
+        assert as_sets(codes_of("ACNTAACGT"), (), (1,), False, ()) == [set()]
 
     @pytest.mark.parametrize("sequences", [("",), ("A", "AC"), (None, "-----"), ("NNNNNNNNNNNN",), ()])
     def test_what_is_shorter_than_a_run_has_no_pieces(self, sequences: tuple[str | None, ...]) -> None:
         for length in (1, 2, 12):
-            found = as_sets(codes_of(*sequences, length=length), (3, 7), (0, 6), True, False)
+            found = as_sets(codes_of(*sequences, length=length), (3, 7), (0, 6), True, ())
             assert found == [set() for _ in sequences]
 
     def test_how_many_rows_are_taken_at_once_does_not_change_the_pieces(self, monkeypatch: pytest.MonkeyPatch) -> None:
         codes = torch.randint(0, 6, (50, 30), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
-        whole = as_sets(codes, (2, 5), (0, 3), False, True)
+        whole = as_sets(codes, (2, 5), (0, 3), False, (1, 3))
         for at_once in (1, 30, 200):
             monkeypatch.setattr(bases, "BASES_AT_ONCE", at_once)
-            assert as_sets(codes, (2, 5), (0, 3), False, True) == whole
+            assert as_sets(codes, (2, 5), (0, 3), False, (1, 3)) == whole
 
 
 class TestLine:

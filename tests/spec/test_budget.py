@@ -73,7 +73,7 @@ def test_without_a_time_even_a_large_table_is_gone_through_a_few_times() -> None
 @given(rows=st.integers(2, 10**7))
 def test_folds_are_never_more_than_half_of_the_rows_nor_than_the_members(rows: int) -> None:
     sizes = network(10, rows)
-    folds = fitting_for(rows, sizes.batch, seed=0).folds
+    folds = fitting_for(rows, sizes.batch, 8, seed=0).folds
     assert 2 <= folds <= max(2, rows // 2)
     assert folds <= sizes.members
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -23,7 +24,7 @@ from firstlight.plain.meaning import (
     SentenceEncoder,
     cut_word,
     fit_meaning,
-    meaning,
+    meaning_sums,
     sentence_encoder,
     spelt,
     tensors_in,
@@ -49,8 +50,7 @@ def encoder(tiny_bert: Path) -> SentenceEncoder:
 
 def tokens_of(encoder: SentenceEncoder, *texts: str | None) -> list[list[int]]:
     (tokens,) = encoder.tokens(spelt(column(texts), ["text"], lower=True))
-    bounds = tokens.starts.tolist()
-    return [tokens.values[begin:end].tolist() for begin, end in zip(bounds, bounds[1:], strict=False)]
+    return [tokens.values[begin:end].tolist() for begin, end in pairwise(tokens.starts.tolist())]
 
 
 def words_of(folder: Path) -> list[str]:
@@ -110,7 +110,7 @@ def test_with_upper_case_letters_keep_their_size_and_accents() -> None:
 
 
 def reference(folder: Path, tokens: list[int]) -> Tensor:
-    """The vector of a text by PyTorch's own encoder layers, with the tensors of the file put into their places."""
+    """The mean of the last layer by PyTorch's own encoder layers, with the tensors of the file in their places."""
     stored = load_file(folder / "model.safetensors")
     parts = [stored[f"embeddings.{name}_embeddings.weight"] for name in ("word", "position", "token_type")]
     signal = parts[0][tokens] + parts[1][: len(tokens)] + parts[2][0]
@@ -141,14 +141,14 @@ def reference(folder: Path, tokens: list[int]) -> Tensor:
             signal
         )  # in training mode it does not take its fast path; without dropout it is the same
     vector: Tensor = F.normalize(signal[0].mean(dim=0), dim=0)
-    return vector.detach()
+    return vector.detach() * 4
 
 
 def test_the_vector_of_a_text_is_that_of_pytorchs_own_layers(encoder: SentenceEncoder, tiny_bert: Path) -> None:
     vectors = encoder(spelt(column(ODD), ["text"], lower=True))
     expected = torch.stack([reference(tiny_bert, tokens) for tokens in tokens_of(encoder, *ODD)])
     assert_close(vectors, expected, rtol=0, atol=1e-5)
-    assert_close(vectors.norm(dim=1), torch.ones(len(ODD)))
+    assert_close(vectors.norm(dim=1), torch.full((len(ODD),), 4.0))
 
 
 def test_a_row_has_the_same_vector_whatever_rows_stand_beside_it(encoder: SentenceEncoder) -> None:
@@ -185,7 +185,7 @@ def lesson(encoder: SentenceEncoder) -> tuple[Meaning, dict[str, object], Tensor
         for label in labels.tolist()
     ]
     inputs: dict[str, object] = {"meaning": spelt(column(tuple(texts)), ["text"], lower=True)}
-    return meaning("meaning", inputs["meaning"], encoder, 5, 2), inputs, labels  # type: ignore[arg-type]
+    return meaning_sums("meaning", inputs["meaning"], encoder, 5, 2), inputs, labels  # type: ignore[arg-type]
 
 
 def test_the_members_reach_the_lowest_point_of_their_loss(encoder: SentenceEncoder) -> None:
@@ -198,15 +198,14 @@ def test_the_members_reach_the_lowest_point_of_their_loss(encoder: SentenceEncod
     assert isinstance(vectors, Tensor)
     for member in (0, 4):
         mine = learns[member] > 0
-        # of two classes with weights of their own the penalty is half of what it is on their difference
-        theirs = sklearn.LogisticRegression(C=2 * 9 / 30, tol=1e-8, max_iter=1000).fit(vectors[mine], labels[mine])
-        difference = model.head.weight[member, :, 1] - model.head.weight[member, :, 0]
-        assert_close(difference.detach(), torch.tensor(theirs.coef_[0]).float(), rtol=0, atol=5e-3)
+        theirs = sklearn.LogisticRegression(C=9 / 30, tol=1e-8, max_iter=1000).fit(vectors[mine], labels[mine])
+        expected = torch.tensor(theirs.coef_[0]).float()
+        assert_close(model.weight[:, member].detach(), expected, rtol=0, atol=5e-3)
 
 
 def test_numbers_are_learned_by_least_squares(encoder: SentenceEncoder) -> None:
     model, inputs, labels = lesson(encoder)
-    model = meaning("meaning", inputs["meaning"], encoder, 5, 1)  # type: ignore[arg-type]
+    model = meaning_sums("meaning", inputs["meaning"], encoder, 5, 1)  # type: ignore[arg-type]
     targets = labels.float() - 0.5
     learns = learning_and_all(torch.arange(80) // 2 % 4, 5)
     list(fit_meaning(model, inputs, targets, learns, member_squared_errors, epochs=3, decay=90.0, fall=3.0))
@@ -217,12 +216,12 @@ def test_numbers_are_learned_by_least_squares(encoder: SentenceEncoder) -> None:
         centred = vectors[mine].double() - vectors[mine].double().mean(dim=0)
         bowl = centred.T @ centred + 10 / 2 * torch.eye(16, dtype=torch.float64)  # half of 10 squares of each weight
         expected = torch.linalg.solve(bowl, centred.T @ targets[mine].double())
-        assert_close(model.head.weight[member, :, 0].detach().double(), expected, rtol=0, atol=1e-3)
+        assert_close(model.weight[:, member].detach().double(), expected, rtol=0, atol=1e-3)
 
 
 def test_the_encoder_is_no_parameter_and_stays_as_it_came(encoder: SentenceEncoder, tiny_bert: Path) -> None:
     model, inputs, labels = lesson(encoder)
-    assert {name for name, _ in model.named_parameters()} == {"head.weight", "head.bias"}
+    assert {name for name, _ in model.named_parameters()} == {"weight", "bias"}
     list(fit_meaning(model, inputs, labels, torch.ones(5, 80), member_log_losses, epochs=1, decay=30.0, fall=3.0))
     for name, value in sentence_encoder(str(tiny_bert), heads=4).state_dict().items():
         assert_close(model.encoder.state_dict()[name], value, rtol=0, atol=0)
@@ -233,9 +232,9 @@ def test_what_answers_new_rows_is_the_member_that_learned_from_all(encoder: Sent
     texts = inputs["meaning"]
     learns = learning_and_all(torch.arange(80) // 2 % 4, 5)
     list(fit_meaning(model, inputs, labels, learns, member_log_losses, epochs=1, decay=30.0, fall=3.0))
-    all_of_them = model({"meaning": texts})  # type: ignore[dict-item]
+    all_of_them = model({"meaning": texts})
     model.keep_last()
-    assert_close(model({"meaning": texts}), all_of_them[-1:])  # type: ignore[dict-item]
+    assert_close(model({"meaning": texts}), all_of_them[-1:])
 
 
 # A folder that holds no encoder of use is refused

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -10,7 +12,7 @@ from firstlight.plain.categories import OneHot
 from firstlight.plain.loop import fit_members, learning
 from firstlight.plain.network import MemberLinear, Members
 from firstlight.plain.numbers import piecewise_linear
-from firstlight.plain.targets import blended, member_log_losses, member_squared_errors
+from firstlight.plain.targets import blended, member_log_losses, member_squared_errors, sharpen
 
 MEMBERS, ROWS = 4, 40
 
@@ -103,17 +105,21 @@ def test_member_losses_are_those_of_torch_member_by_member() -> None:
     torch.testing.assert_close(member_squared_errors(numbers, truth), expected)
 
 
-def test_a_weight_makes_probabilities_surer_or_less_sure_and_keeps_their_order() -> None:
-    given = torch.tensor([[[0.6, 0.3, 0.1]]], dtype=torch.float64)
-    one, two, half = (blended(given, torch.tensor([weight])) for weight in (1.0, 2.0, 0.5))
-    torch.testing.assert_close(one, given[0])
-    assert two[0, 0] > 0.6 > half[0, 0] > 1 / 3
-    assert blended(torch.tensor([[[1.0, 0.0]]]), torch.tensor([20.0])).isfinite().all()
+def test_a_temperature_makes_probabilities_surer_or_less_sure_and_keeps_their_order() -> None:
+    given = torch.tensor([[0.6, 0.3, 0.1]], dtype=torch.float64)
+    torch.testing.assert_close(sharpen(given, 1.0), given)
+    assert sharpen(given, 0.5)[0, 0] > 0.6 > sharpen(given, 2.0)[0, 0] > 1 / 3
+    assert sharpen(torch.tensor([[1.0, 0.0]]), 0.05).isfinite().all()
 
 
-def test_parts_are_blended_by_their_weights() -> None:
+def test_parts_are_blended_by_their_weights_and_the_bias_of_each_class() -> None:
     given = torch.tensor([[[0.9, 0.1]], [[0.2, 0.8]]], dtype=torch.float64)
-    torch.testing.assert_close(blended(given, torch.tensor([1.0, 0.0])), given[0])
+    none = torch.zeros(2)
+    torch.testing.assert_close(blended(given, torch.tensor([1.0, 0.0]), none), given[0])
     odds = (0.9 / 0.1) ** 0.5 * (0.2 / 0.8) ** 0.25
     expected = torch.tensor([[odds / (1 + odds), 1 / (1 + odds)]], dtype=torch.float64)
-    torch.testing.assert_close(blended(given, torch.tensor([0.5, 0.25])), expected)
+    torch.testing.assert_close(blended(given, torch.tensor([0.5, 0.25]), none), expected)
+    odds *= math.exp(-0.7)
+    expected = torch.tensor([[odds / (1 + odds), 1 / (1 + odds)]], dtype=torch.float64)
+    torch.testing.assert_close(blended(given, torch.tensor([0.5, 0.25]), torch.tensor([0.0, 0.7])), expected)
+    assert blended(torch.tensor([[[1.0, 0.0]]]), torch.tensor([20.0]), none).isfinite().all()

@@ -42,9 +42,7 @@ def sentences(rows: int = ROWS, classes: int = 2) -> tuple[pl.DataFrame, Tensor]
     words = ["good", "bad", "odd", "long"][:classes]
     labels = [chance.randrange(classes) for _ in range(rows)]
     texts = [
-        " ".join(
-            [*chance.choices(common, k=chance.randint(1, 6)), words[label if chance.random() < 0.8 else 0]]
-        )
+        " ".join([*chance.choices(common, k=chance.randint(1, 6)), words[label if chance.random() < 0.8 else 0]])
         for label in labels
     ]
     return pl.DataFrame({"text": texts}), torch.tensor(labels)
@@ -183,6 +181,16 @@ def test_counting_is_naive_bayes() -> None:
     losses = member_log_losses(module(inputs), targets)
     assert epoch[0] == 1
     assert epoch[1] == pytest.approx(losses.mean().item())
+
+
+@pytest.mark.parametrize("targets", [torch.tensor([1, 1, 0, 0]), torch.tensor([0.0, 1.0, 2.0, 4.0])], ids=str)
+def test_a_piece_that_one_row_alone_of_a_member_holds_tells_that_member_nothing(targets: Tensor) -> None:
+    inputs: dict[str, Ragged | TwoLevels] = {"words": ragged([[1, 2], [1, 2], [1], [1, 3]])}
+    module = piece_sums("words", inputs["words"], 10, 2, 2 if targets.dtype == torch.int64 else 1)
+    learns = torch.tensor([[0.0, 1, 1, 1], [1, 1, 1, 1]])
+    ratio = telling(regression(module, inputs, targets, learns), 0.5)
+    assert module.known.tolist() == [1, 2]
+    assert (ratio[1] == 0).tolist() == [True, False], "the first member learns from one of the rows that hold piece 2"
 
 
 def test_counting_is_done_by_each_member_from_its_own_rows() -> None:

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from firstlight.kinds.category import MOST_WORDS
+from firstlight.kinds.dna import DnaSettings
 from firstlight.kinds.text import TEXT
 from firstlight.plan.deciding import decide, decide_column, decide_target, split_reasons
 from firstlight.plan.plan import LEFT_OUT, Plan, Source, Split, Target, Task
@@ -172,6 +173,67 @@ def test_columns_of_words_are_taken_for_text_where_somebody_wrote_them_and_not_w
     assert (decision.column.kind, bool(decision.reason)) == (kind, True)
 
 
+BASES, AMINO_ACIDS = list("ACGT"), list("ACDEFGHIKLMNPQRSTVWY")
+SEQUENCES = drawn(BASES, "", 60, 60)
+# Columns of sequences, and of what looks like them: what each is taken for, and why.
+STRANDS: dict[str, tuple[str, str, list[Any]]] = {
+    "DNA of one length": ("dna", "sequences of 60 bases", SEQUENCES),
+    "DNA of many lengths": (
+        "dna", "sequences of 18 to 80 bases", ["ACGTTG" * 3, "ACGT" * 20, *drawn(BASES, "", 18, 80)[:38]],
+    ),
+    "DNA in lower case": ("dna", "sequences of 60 bases", [text.lower() for text in SEQUENCES]),
+    "DNA masked in part": ("dna", "sequences of 60 bases", [text[:20] + text[20:].lower() for text in SEQUENCES]),
+    "DNA with gaps": ("dna", "sequences of 70 bases", [f"{text[:9]}-----{text[9:]}....." for text in SEQUENCES]),
+    "DNA with runs of N": ("dna", "sequences of 80 bases", [f"{text}{'N' * 20}" for text in SEQUENCES]),
+    "DNA with doubtful bases": ("dna", "sequences of 71 bases", [f"{text}RYSWKMBDHVN" for text in SEQUENCES]),
+    "DNA written in blocks": ("dna", "sequences of 60 bases", [f" {text[:10]} {text[10:]}\n" for text in SEQUENCES]),
+    "RNA": ("dna", "sequences of 60 bases", [text.replace("T", "U") for text in SEQUENCES]),
+    "few sequences that come again": ("dna", "sequences of 60 bases", SEQUENCES[:2] * 20),
+    "guides of 20": ("dna", "sequences of 20 bases", drawn(BASES, "", 20, 20)),
+    "DNA or nothing": ("dna", "sequences of 60 bases", [*SEQUENCES[:20], *[None, ""] * 10]),
+    "DNA with one odd cell": ("dna", "sequences of 60 bases", [*SEQUENCES[:39], "see the notes, page 7"]),
+    "DNA with an odd letter in one cell": ("dna", "sequences of 60 bases", [*SEQUENCES[:39], "ACGTJ" * 12]),
+    "DNA longer than is read": (
+        "dna", "sequences of 2004 to 3003 bases, of which the first 2000 are read",
+        ["ACG" * 1001, "ACGG" * 501, *(text * 40 for text in SEQUENCES[:38])],
+    ),
+    "three letters": ("category", "28 different words", drawn(BASES, "", 3, 3)),
+    "words of these letters": ("category", "3 different words", ["CAT", "TAG", "GATTACA"] * 13 + ["CAT"]),
+    "codes of these letters": (LEFT_OUT, "an identifier", [f"{text[:8]}" for text in SEQUENCES]),
+    "shorter than sixteen": (LEFT_OUT, "an identifier", drawn(BASES, "", 15, 15)),
+    "A alone": ("category", "3 different words", ["A" * 20, "A" * 24, "A" * 30] * 13 + ["A" * 20]),
+    "N alone": ("category", "2 different words", ["N" * 20, "N" * 24] * 20),
+    "doubtful letters mostly": (LEFT_OUT, "an identifier", drawn(list("RYKMBDHVNSA"), "", 20, 20)),
+    "odd cells, too many": (LEFT_OUT, "an identifier", [*SEQUENCES[:37], *drawn(list("XYZQJ"), "", 20, 20)[:3]]),
+    "proteins": (LEFT_OUT, "protein sequences, which are not read", drawn(AMINO_ACIDS, "", 50, 300)),
+    "proteins in lower case": (
+        LEFT_OUT, "protein sequences, which are not read", [each.lower() for each in drawn(AMINO_ACIDS, "", 16, 30)],
+    ),
+    "a few proteins that come again": ("category", "2 different words", drawn(AMINO_ACIDS, "", 50, 60)[:2] * 20),
+    "long words": (LEFT_OUT, "an identifier", drawn("über wind kraft fahrt dampf schiff gesell".split(), "", 5, 9)),
+    "keys of capital letters": (LEFT_OUT, "an identifier", drawn(list("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), "", 20, 30)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("example", STRANDS)
+def test_columns_of_sequences_are_taken_for_dna_and_words_keys_and_proteins_are_not(example: str) -> None:
+    kind, reason, values = STRANDS[example]
+    column = pl.Series("cell", values, dtype=pl.String)
+    decision = decide_column(column, LABELS, Target(column="answer", task="classification"))
+    assert (decision.column.kind, decision.reason[: len(reason)]) == (kind, reason)
+    if kind == "dna":
+        assert isinstance(decision.column.settings, DnaSettings)
+        assert decision.column.settings.equal == (" to " not in reason)
+        assert str(min(decision.column.settings.length, 2000)) in reason
+
+
+def test_dna_is_dna_whatever_type_holds_it_and_whatever_its_column_is_called() -> None:
+    for dtype in (pl.String, pl.Categorical):
+        column = pl.Series('a "b"\n{x} é #', SEQUENCES, dtype=dtype)
+        decision = decide_column(column, LABELS, Target(column="answer", task="classification"))
+        assert decision.column.kind == "dna"
+
+
 def test_text_is_text_whatever_type_holds_it_and_whatever_its_column_is_called() -> None:
     for dtype in (pl.String, pl.Categorical):
         column = pl.Series('a "b"\n{x} é #', drawn(WORDS, " ", 6, 20), dtype=dtype)
@@ -259,7 +321,8 @@ def test_a_plan_names_every_column_but_the_target_with_a_reason() -> None:
 def test_a_text_gets_the_parts_that_read_it_and_the_other_columns_theirs() -> None:
     written = pl.Series("cell", drawn(WORDS, " ", 6, 20))
     alone = decided(pl.DataFrame([written, LABELS]))
-    assert (alone.network, set(alone.parts)) == (None, {part.name for part in TEXT.parts})
+    assert alone.network is None
+    assert {"words", "counts", "letters"} <= set(alone.parts) <= {part.name for part in TEXT.parts}
     mixed = decided(pl.DataFrame([written, LABELS, cells(1, 2, 3).alias("size")]))
     assert mixed.network is not None
     assert mixed.parts == alone.parts

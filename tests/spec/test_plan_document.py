@@ -57,7 +57,7 @@ PLAN = Plan(
             both=False,
         ),
         "runs": RunsSettings(
-            epochs=20, runs=(4, 5), gaps=(1,), most=7000, decay=10.0, smoothing=1.0, placed=True, both=False
+            epochs=20, runs=(4, 5), gaps=(1,), most=7000, decay=10.0, smoothing=1.0, places=(1, 2), both=False
         ),
     },
     fitting=Fitting(folds=8, seed=0, threads=1),
@@ -231,7 +231,10 @@ REFUSED = {
     "no epochs of a part": (edited("epochs = 20", "epochs = 0"), "plan.toml, [words]: epochs is wrong: input should"),
     "no common words": (edited("common = 40", "common = 0"), "plan.toml, column 'notes': common is wrong: input shou"),
     "runs that no number holds": (edited("runs = [4, 5]", "runs = [4, 16]"), "[runs]: runs.1 is wrong: input should"),
-    "no runs": (edited("runs = [4, 5]", "runs = []"), "plan.toml, [runs]: runs is wrong: tuple should have at least"),
+    "no pieces at all": (
+        edited("runs = [4, 5]\ngaps = [1]", "runs = []\ngaps = []").replace("places = [1, 2]", "places = []"),
+        "plan.toml, [runs]: there is nothing to read: runs, gaps and places are empty.",
+    ),
     "a gap below 0": (edited("gaps = [1]", "gaps = [-1]"), "plan.toml, [runs]: gaps.0 is wrong: input should be"),
     "more bases than the columns hold": (
         edited("length = 60\nmembers", "length = 61\nmembers"),

@@ -75,7 +75,7 @@ def pieces_of(text: str | None, column: int = 0) -> set[int]:
 def neighbours_of(text: str | None, column: int = 0) -> set[int]:
     """Words as they are written, and each with the next one or, at the end, with a 7."""
     words = [hashed(word) for word in words_of(written(text, lower=False))]
-    pairs = {paired(word, after) for word, after in zip(words, [*words[1:], 7], strict=True)}
+    pairs = {paired(word, after) for word, after in zip(words, [*words[1:], 7], strict=False)}
     return {paired(column, piece) >> 33 for piece in {*words, *pairs}}
 
 

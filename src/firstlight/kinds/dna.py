@@ -53,6 +53,7 @@ ENOUGH = "did well on held-out rows of seven sets of sequences together"
 TOLD = "told by quick regressions on training rows, judged on others"
 TRIED_ROWS = 6_000
 SHORT_RUNS = (2, 3, 4, 5, 6, 7)
+PLACED = (1, 2, 3)  # bases of runs that also count by their place
 GAPS = (0, 1, 2, 3, 4, 5, 6)  # between two runs of 4
 MOST_BASES = 20_000_000  # of all rows, up to which their runs are counted
 SECONDS_A_BASE = 4e-6  # that this takes: seen on one core
@@ -89,10 +90,10 @@ class RunsSettings(PartSettings, frozen=True):
     See `strand_pieces` for the first four, `text.PiecesSettings` for the others.
     """
 
-    runs: tuple[Annotated[int, Field(ge=1, le=15)], ...] = Field(min_length=1)
+    runs: tuple[Annotated[int, Field(ge=1, le=15)], ...]
     gaps: tuple[Annotated[int, Field(ge=0, le=1000)], ...]
     both: bool
-    placed: bool
+    places: tuple[Annotated[int, Field(ge=1, le=15)], ...]
     most: int = Field(ge=1)
     decay: float = Field(ge=0)
     smoothing: float = Field(gt=0)
@@ -170,7 +171,7 @@ def strands_told(codes: Tensor, aim: Aim, *, equal: bool, may_be_both: bool) -> 
     for placed, both in ((True, False), (False, False), (False, True)):
         if (placed and not equal) or (both and not may_be_both):
             continue
-        inputs = {"runs": strand_pieces(codes[few], SHORT_RUNS, (), both, placed)}
+        inputs = {"runs": strand_pieces(codes[few], SHORT_RUNS, (), both, PLACED if placed else ())}
         module = piece_sums("runs", inputs["runs"], MOST_WEIGHTS, 1, aim.outputs)
         fit = fit_pieces(module, dict(inputs), targets, learns, losses_of, epochs=12, decay=10.0, smoothing=1.0)
         losses[placed, both] = min(held_out for _, _, held_out in fit)
@@ -218,7 +219,11 @@ def part_settings(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], aim: A
     """The sizes of the parts: which count places, which take both strands for the same, and what the time allows."""
     length, equal = _whole_length(columns), _all_equal(columns)
     placed, both = strands_told(base_codes(rows, _lengths(columns)), aim, equal=equal, may_be_both=len(columns) == 1)
-    members, epochs = effort(len(rows), length, aim.seconds, bases_a_second())
+    bases = len(rows) * length
+    affordable = MOST_BASES if aim.seconds is None else aim.seconds / 3 / SECONDS_A_BASE
+    with_runs, with_pairs = bases <= affordable, bases <= affordable / 4
+    others = bases * SECONDS_A_BASE * (with_runs + 4 * with_pairs)
+    members, epochs = effort(len(rows), length, aim.seconds and max(aim.seconds - others, 0.01), bases_a_second())
     motifs = MotifsSettings(
         epochs=epochs, length=length, members=min(members, aim.folds), channels=CHANNELS,
         segments=min(SEGMENTS, length) if equal else 0, batch=BATCH, rate=RATE, decay=DECAY, placed=equal and not both,
@@ -226,15 +231,16 @@ def part_settings(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], aim: A
     )  # fmt: skip
     most = MOST_WEIGHTS // ((FOLDS + 1) * (1 if aim.outputs == 2 else aim.outputs))
     runs = RunsSettings(
-        epochs=20, runs=SHORT_RUNS, gaps=(), both=both, placed=placed, most=most, decay=30.0, smoothing=1.0
-    )
-    pairs = runs.model_copy(update={"runs": (4, 5, 6), "gaps": GAPS, "placed": False, "decay": 10.0})
-    affordable = MOST_BASES if aim.seconds is None else aim.seconds / 3 / SECONDS_A_BASE
-    bases = len(rows) * length
+        epochs=20, runs=SHORT_RUNS, gaps=(), both=both, places=PLACED if placed else (), most=most, decay=30.0,
+        smoothing=1.0,
+    )  # fmt: skip
+    pairs = runs.model_copy(update={"runs": (4, 5, 6), "gaps": GAPS, "places": (), "decay": 10.0})
+    places = runs.model_copy(update={"runs": (), "places": (1, 2), "decay": 10.0})
     return {
         MOTIFS.name: motifs,
-        **({RUNS.name: runs} if bases <= affordable else {}),
-        **({PAIRS.name: pairs} if bases <= affordable / 4 else {}),
+        **({PLACES.name: places} if placed else {}),
+        **({RUNS.name: runs} if with_runs else {}),
+        **({PAIRS.name: pairs} if with_pairs else {}),
     }
 
 
@@ -242,7 +248,8 @@ def _misfit(columns: Mapping[str, DnaSettings], settings: MotifsSettings | RunsS
     if settings.both and len(columns) > 1:
         return f"both strands are read as one only where one column holds sequences, and there are {len(columns)}"
     if isinstance(settings, RunsSettings):
-        return ""
+        nothing = not (settings.runs or settings.gaps or settings.places)
+        return "there is nothing to read: runs, gaps and places are empty" if nothing else ""
     if settings.length != _whole_length(columns):
         return f"length is {settings.length}, and the columns hold {_whole_length(columns)} bases together"
     if settings.segments > settings.length:
@@ -251,12 +258,16 @@ def _misfit(columns: Mapping[str, DnaSettings], settings: MotifsSettings | RunsS
 
 
 def _encode_motifs(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], settings: MotifsSettings) -> Tensor:
-    return base_codes(rows, _lengths(columns))
+    return base_codes(rows, _lengths(columns), settings.both)
 
 
 def _encode_runs(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], settings: RunsSettings) -> Ragged:
-    codes = base_codes(rows, _lengths(columns))
-    return strand_pieces(codes, settings.runs, settings.gaps, settings.both, settings.placed)
+    codes = base_codes(rows, _lengths(columns), settings.both)
+    return strand_pieces(codes, settings.runs, settings.gaps, settings.both, settings.places)
+
+
+def _codes_in_script(both: bool) -> str:
+    return f"base_codes(rows, SEQUENCES{', both_strands=True' if both else ''})"
 
 
 def _strands(length: int, settings: MotifsSettings, outputs: int) -> Strands:
@@ -286,7 +297,7 @@ MOTIFS: NetworkPart[DnaSettings, MotifsSettings] = NetworkPart(
     ),
     settle=lambda module: None,
     snippets=PartSnippets(
-        encode=lambda settings: "base_codes(rows, SEQUENCES)",
+        encode=lambda settings: _codes_in_script(settings.both),
         build=lambda settings, outputs: (
             f'Strands("bases", {settings.members}, channels={settings.channels}, length={settings.length}, '
             f"segments={settings.segments},\n    outputs={outputs}, placed={settings.placed}, both={settings.both})"
@@ -308,7 +319,7 @@ def _part_over_runs(name: str, told: str) -> NetworkPart[DnaSettings, RunsSettin
         told=told,
         folds=FOLDS,
         settings=RunsSettings,
-        reasons={"runs": ENOUGH, "gaps": ENOUGH, "placed": TOLD, "both": TOLD},
+        reasons={"runs": ENOUGH, "gaps": ENOUGH, "places": TOLD, "both": TOLD},
         encode=_encode_runs,
         build=lambda runs, settings, outputs: piece_sums(name, runs, settings.most, FOLDS + 1, outputs),
         rebuild=lambda tensors, settings, outputs: PieceSums(name, tensors["known"], tensors["size"], 1, outputs),
@@ -319,8 +330,8 @@ def _part_over_runs(name: str, told: str) -> NetworkPart[DnaSettings, RunsSettin
         settle=PieceSums.keep_last,
         snippets=PartSnippets(
             encode=lambda settings: (
-                f"strand_pieces(\n    base_codes(rows, SEQUENCES), runs={settings.runs}, gaps={settings.gaps},\n"
-                f"    both_strands={settings.both}, placed={settings.placed},\n)"
+                f"strand_pieces(\n    {_codes_in_script(settings.both)}, runs={settings.runs}, gaps={settings.gaps},\n"
+                f"    both_strands={settings.both}, places={settings.places},\n)"
             ),
             build=lambda settings, outputs: (
                 f'piece_sums("{name}", inputs["{name}"], most={settings.most}, members={FOLDS + 1}, outputs={outputs})'
@@ -336,6 +347,7 @@ def _part_over_runs(name: str, told: str) -> NetworkPart[DnaSettings, RunsSettin
     )
 
 
+PLACES = _part_over_runs("places", "bases and pairs of bases in their places")
 RUNS = _part_over_runs("runs", "runs of 2 to 7 bases")
 PAIRS = _part_over_runs("pairs", "pairs of runs with gaps between them")
 
@@ -370,7 +382,7 @@ DNA = Kind(
         network_features=None,
         line_features='scaled(inputs["base_features"])',
     ),
-    parts=(MOTIFS, RUNS, PAIRS),
+    parts=(MOTIFS, PLACES, RUNS, PAIRS),
     part_settings=part_settings,
     odd_letters=_odd_letters,
     occlusion=Occlusion(

@@ -27,7 +27,7 @@ from firstlight.kinds.kind import (
 )
 from firstlight.kinds.pretrained import pretrained_in
 from firstlight.plain.common_words import WORD, common_words, word_marks
-from firstlight.plain.meaning import Meaning, SentenceEncoder, Spelt, fit_meaning, meaning, sentence_encoder, spelt
+from firstlight.plain.meaning import Meaning, SentenceEncoder, Spelt, fit_meaning, meaning_sums, sentence_encoder, spelt
 from firstlight.plain.numbers import Scaled, scaled
 from firstlight.plain.pieces import PieceSums, count_pieces, fit_pieces, learning_and_all, piece_sums
 from firstlight.plain.ragged import Ragged, TwoLevels
@@ -49,7 +49,7 @@ EPOCHS = 20
 VECTOR = 32  # numbers of a vector
 MOST_VECTORS = 200_000
 ENOUGH = "did well on held-out rows of ten sets of texts together"
-DECAYS, FIRST_DECAY, FALL = 7, 1000.0, 3.0  # of weights on what a pretrained encoder gives
+DECAYS, FIRST_DECAY, FALL = 7, 10_000.0, 3.0  # of weights on what a pretrained encoder gives
 PIECES_READ = 2_500_000  # in all epochs together: about a second
 
 
@@ -299,13 +299,12 @@ def _build_meaning(texts: Spelt, settings: MeaningSettings, outputs: int) -> Mea
         if now != planned:
             told = f"[meaning] says {name} {str(planned).lower()}, and that is {str(now).lower()}"
             raise Refused(f"{settings.folder} holds another encoder than the plan was made for: {told}.")
-    return meaning("meaning", texts, sentence_encoder(settings.folder, settings.heads), MEMBERS, outputs)
+    return meaning_sums("meaning", texts, sentence_encoder(settings.folder, settings.heads), MEMBERS, outputs)
 
 
 def _rebuild_meaning(tensors: Mapping[str, Tensor], settings: MeaningSettings, outputs: int) -> Meaning:
     encoder = {name.removeprefix("encoder."): each for name, each in tensors.items() if name.startswith("encoder.")}
-    width = tensors["head.weight"].shape[1]
-    return Meaning("meaning", SentenceEncoder(settings.heads, encoder), width, 1, outputs)
+    return Meaning("meaning", SentenceEncoder(settings.heads, encoder), len(tensors["weight"]), 1, outputs)
 
 
 MEANING: NetworkPart[TextSettings, MeaningSettings] = NetworkPart(
@@ -329,8 +328,10 @@ MEANING: NetworkPart[TextSettings, MeaningSettings] = NetworkPart(
     snippets=PartSnippets(
         encode=lambda settings: f"spelt(rows, list(TEXTS), lower={settings.lower})",
         build=lambda settings, outputs: (
-            f'meaning("meaning", inputs["meaning"], sentence_encoder({settings.folder!r}, heads={settings.heads}), '
-            f"members={MEMBERS}, outputs={outputs})"
+            f"meaning_sums(\n"
+            f'    "meaning", inputs["meaning"], sentence_encoder({settings.folder!r}, heads={settings.heads}),\n'
+            f"    members={MEMBERS}, outputs={outputs},\n"
+            ")"
         ),
         learns=lambda settings: f"learning_and_all(folds, {MEMBERS})",
         fit=lambda settings: (

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from firstlight.plain.hashing import hashes_of
@@ -19,32 +20,57 @@ PADDING = 5
 BETWEEN = 10  # unknown bases between the sequences of two columns
 HALF = 4  # bases of each run of a pair
 BASES_AT_ONCE = 500_000  # so that memory stays bounded
-PLACED = (1, 2, 3)  # bases of the pieces that count by their place
 
 
-def base_codes(rows: pl.DataFrame, lengths: Mapping[str, int]) -> Tensor:
+def base_codes(rows: pl.DataFrame, lengths: Mapping[str, int], both_strands: bool = False) -> Tensor:
     """The codes of each column's bases, one column after the other: (rows, length) uint8.
 
-    lengths: how many bases of each column are read; shorter sequences are padded, longer ones cut.
+    lengths: how many bases of each column are read; shorter sequences are padded, longer ones cut. both_strands: of a
+    sequence that is cut its first strand is read, so that its reverse complement is cut to the same bases.
     """
     parts = [codes_of_bases(rows[name], length) for name, length in lengths.items()]
+    for codes, (name, length) in zip(parts, lengths.items(), strict=True):
+        longer = rows[name].cast(pl.String).str.len_bytes().fill_null(0) > length
+        if both_strands and longer.any():
+            codes[torch.from_numpy(longer.to_numpy(writable=True))] = first_bases(rows[name].filter(longer), length)
     gap = torch.full((len(rows), BETWEEN), UNKNOWN, dtype=torch.uint8)
-    return torch.cat([part for each in parts for part in (gap, each)][1:], dim=1)
+    return parts[0] if len(parts) == 1 else torch.cat([part for each in parts for part in (gap, each)][1:], dim=1)
+
+
+def first_bases(cells: pl.Series, length: int) -> Tensor:
+    """The codes of the first strand of each sequence, be it longer than what is read: (rows, length) uint8."""
+    longest = cells.cast(pl.String).str.len_bytes().to_numpy().max()
+    rows_at_once = max(1, BASES_AT_ONCE // longest)
+    blocks = [cells[start : start + rows_at_once] for start in range(0, len(cells), rows_at_once)]
+    return torch.cat([first_strand(codes_of_bases(block, longest))[:, :length] for block in blocks])
 
 
 def codes_of_bases(cells: pl.Series, length: int) -> Tensor:
     """The codes of one column, (rows, length) uint8; every letter is looked up in a table, and no row by itself."""
-    text = cells.cast(pl.String).fill_null("").str.replace_all(r"\s+", "").str.slice(0, length)
-    text = text.str.replace_all(r"[^\x00-\x7F]", "?")  # so that a letter is a byte
-    sizes = torch.from_numpy(text.str.len_bytes().cast(pl.Int64).to_numpy(writable=True))
+    text = cells.cast(pl.String).fill_null("")
+    codes = codes_of_letters(text)
+    if len(codes) and codes.max() > PADDING:  # blanks to be taken out, or letters of several bytes
+        text = text.str.replace_all(r"\s+", "").str.replace_all(r"[^\x00-\x7F]", "?")
+        codes = codes_of_letters(text)
+    sizes = text.str.len_bytes().to_numpy()
+    if len(sizes) and sizes.max() > length:
+        text = text.str.slice(0, length)
+        codes, sizes = codes_of_letters(text), text.str.len_bytes().to_numpy()
+    if len(codes) == len(sizes) * length:  # all are equally long: the letters stand in rows already
+        return torch.from_numpy(codes.reshape(len(sizes), length))
+    padded = np.full((len(sizes), length), PADDING, dtype=np.uint8)
+    padded[np.arange(length) < sizes[:, None]] = codes  # row by row, in order
+    return torch.from_numpy(padded)
+
+
+def codes_of_letters(text: pl.Series) -> NDArray[np.uint8]:
+    """The codes of all letters of all cells; 255 for a blank, and for each byte of a letter that has several."""
     table = np.full(256, UNKNOWN, dtype=np.uint8)
+    table[list(b" \t\n\v\f\r")] = table[128:] = 255
     for code, letters in enumerate((b"Aa", b"Cc", b"Gg", b"TtUu")):
         table[list(letters)] = code
-    joined = text.str.join("").item() or ""
-    codes = torch.from_numpy(np.frombuffer(joined.encode().translate(table.tobytes()), dtype=np.uint8).copy())
-    padded = torch.full((len(sizes), length), PADDING, dtype=torch.uint8)
-    padded[torch.arange(length) < sizes.unsqueeze(1)] = codes  # row by row, in order
-    return padded
+    joined: bytes = text.str.join("").cast(pl.Binary).item() or b""
+    return np.frombuffer(bytearray(joined.translate(table.tobytes())), dtype=np.uint8)
 
 
 def reverse_complement(codes: Tensor) -> Tensor:
@@ -74,7 +100,9 @@ def run_numbers(codes: Tensor, size: int) -> Tensor:
     return torch.where(known, numbers, 4**size)
 
 
-def strand_pieces(codes: Tensor, runs: Sequence[int], gaps: Sequence[int], both_strands: bool, placed: bool) -> Ragged:
+def strand_pieces(
+    codes: Tensor, runs: Sequence[int], gaps: Sequence[int], both_strands: bool, places: Sequence[int]
+) -> Ragged:
     """The pieces of each sequence, wherever they stand and, if places count, bases and runs of 2 and 3 by place.
 
     runs: of so many bases. gaps: pairs of runs of 4 bases with so many bases between them, which may be any. With both
@@ -82,21 +110,21 @@ def strand_pieces(codes: Tensor, runs: Sequence[int], gaps: Sequence[int], both_
     """
     rows_at_once = max(1, BASES_AT_ONCE // max(codes.shape[1], 1))
     parts = [
-        pieces_of_strands(block, runs, gaps, both_strands, placed) for block in codes.split(rows_at_once) if len(block)
+        pieces_of_strands(block, runs, gaps, both_strands, places) for block in codes.split(rows_at_once) if len(block)
     ]
     return joined(parts)
 
 
 def pieces_of_strands(
-    codes: Tensor, runs: Sequence[int], gaps: Sequence[int], both_strands: bool, placed: bool
+    codes: Tensor, runs: Sequence[int], gaps: Sequence[int], both_strands: bool, places: Sequence[int]
 ) -> Ragged:
     """The pieces of a block of sequences."""
     found = [numbers_of_patterns(codes, size, None, both_strands) for size in runs]
     found += [numbers_of_patterns(codes, HALF, gap, both_strands) for gap in gaps]
-    for size in PLACED if placed else ():
+    for size in places:
         numbers = run_numbers(codes, size)
         row, place = torch.nonzero(numbers < 4**size, as_tuple=True)
-        found.append((row, ((place + 1) << 32) + numbers[row, place] + 4**size))
+        found.append((row, (1 << 60) + (place << 32) + 4**size + numbers[row, place]))
     rows, kinds = torch.cat([row for row, _ in found]), torch.cat([number for _, number in found])
     return Ragged.of_sets(hashes_of(kinds.numpy().astype(np.uint64)), rows.numpy(), len(codes))
 

@@ -127,7 +127,7 @@ def lowest_along(answers: Tensor, along: Tensor, goals: Tensor, pull: Tensor, be
         shares = (answers + length * along).softmax(dim=0) * along
         first = (shares - goals * along).sum() + pull + length * bend
         second = (shares * along).sum() - shares.sum(dim=0).square().sum() + bend
-        step = first / second.clamp_min(1e-30)
+        step = first / second
         if step.abs() < 0.1 * length:
             break
         low, high = (length, high) if first < 0 else (low, length)

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from firstlight.plain.network import MemberLinear
 from firstlight.plain.pieces import weighted_mean
 from firstlight.plain.ragged import Ragged
 from firstlight.plain.words import ALONE, BLANK, LETTER, hashes_of_stretches, letters_of, stretches_of
 
 MOST_TOKENS = 128  # that are read of a text, the mark at either end included; what comes later is left away
 TOKENS_AT_ONCE = 4096  # so that what the layers give stays small enough for the processor's own memory
+STEPS = 20  # of an epoch, which sets out from where the one before has come to
 LONGEST_WORD = 100  # letters, above which a word counts as unknown
 DROPPED = 3  # beside BLANK, LETTER and ALONE: a sign that is not read at all
 IDEOGRAPHS = (
@@ -122,7 +122,10 @@ def cut_word(word: str, known: Mapping[str, int]) -> list[int]:
 
 
 class SentenceEncoder(nn.Module):
-    """A pretrained BERT that gives each text a vector of length 1: the mean of what its last layer gives its tokens.
+    """A pretrained BERT that gives each text a vector: what its layers give, each on average over the text's tokens.
+
+    The last layer speaks of what a text is about, those before it more of how it is said. Every other one is listened
+    to: the more there are, the less another adds.
 
     vocabulary: (bytes,) uint8, the words that it knows, one a line. heads: into how many parts a vector is cut to look
     at the others. words: (known, width); places: (places, width). For all layers together: look (layers, 3 width,
@@ -140,7 +143,8 @@ class SentenceEncoder(nn.Module):
         self.widen, self.widen_bias = nn.Buffer(tensors["widen"]), nn.Buffer(tensors["widen_bias"])
         self.narrow, self.narrow_bias = nn.Buffer(tensors["narrow"]), nn.Buffer(tensors["narrow_bias"])
         self.norms = nn.Buffer(tensors["norms"])
-        self.width = self.words.shape[1]
+        self.listened = range(len(self.look) - 1, -1, -2)  # the last layer, the last but two, and so on
+        self.width = len(self.listened) * self.words.shape[1]
 
     @torch.no_grad()
     def forward(self, texts: Spelt) -> Tensor:
@@ -177,6 +181,7 @@ class SentenceEncoder(nn.Module):
         sees to itself; then each goes through a small network by itself.
         """
         signal = self.normed(F.embedding(tokens, self.words) + self.places[: tokens.shape[1]], 0)
+        told = []
         for layer in range(len(self.look)):
             parts = F.linear(signal, self.look[layer], self.look_bias[layer]).unflatten(2, (3, self.heads, -1))
             query, key, value = parts.permute(2, 0, 3, 1, 4)  # (texts, heads, length, width / heads) each
@@ -184,7 +189,9 @@ class SentenceEncoder(nn.Module):
             signal = self.normed(signal + F.linear(seen, self.mix[layer], self.mix_bias[layer]), 1 + 2 * layer)
             wide = F.gelu(F.linear(signal, self.widen[layer], self.widen_bias[layer]))
             signal = self.normed(signal + F.linear(wide, self.narrow[layer], self.narrow_bias[layer]), 2 + 2 * layer)
-        return F.normalize(signal.mean(dim=1), dim=1)
+            if layer in self.listened:
+                told.append(F.normalize(signal.mean(dim=1), dim=1) * signal.shape[2] ** 0.5)  # numbers of about 1
+        return torch.cat(told, dim=1)
 
     def normed(self, signal: Tensor, which: int) -> Tensor:
         """Each token with mean 0 and deviation 1 over its width, then stretched and moved as was learned."""
@@ -263,35 +270,36 @@ class Meaning(nn.Module):
     """Weighted sums of the numbers in the vectors of a row's texts: inputs to (members, rows, outputs) float32.
 
     view: under which name the inputs hold the texts, or their vectors where they have been read before.
+    width: how many numbers a row has. Of two classes only the second has weights.
     """
 
     def __init__(self, view: str, encoder: SentenceEncoder, width: int, members: int, outputs: int) -> None:
         super().__init__()
-        self.view, self.encoder = view, encoder
-        self.head = MemberLinear(members, width, outputs)
+        self.view, self.encoder, self.members, self.outputs = view, encoder, members, outputs
+        columns = members * (1 if outputs == 2 else outputs)
+        self.weight = nn.Parameter(torch.zeros(width, columns))
+        self.bias = nn.Parameter(torch.zeros(columns))
 
     def vectors(self, inputs: Mapping[str, Spelt | Tensor]) -> Tensor:
-        """The vectors of the rows, (rows, width) float32: numbers of about 1, as there are `width` in length 1."""
+        """The vectors of the rows: (rows, width) float32."""
         texts = inputs[self.view]
-        return texts if isinstance(texts, Tensor) else self.encoder(texts) * self.encoder.width**0.5
+        return texts if isinstance(texts, Tensor) else self.encoder(texts)
 
     def forward(self, inputs: Mapping[str, Spelt | Tensor]) -> Tensor:
-        vectors = self.vectors(inputs)
-        return self.head(vectors.expand(len(self.head.weight), -1, -1))  # type: ignore[no-any-return]
+        sums = (self.vectors(inputs) @ self.weight + self.bias).unflatten(1, (self.members, -1))
+        return (F.pad(sums, (1, 0)) if self.outputs == 2 else sums).transpose(0, 1)
 
     def keep_last(self) -> None:
         """Lets the last member, which learned from all rows, answer alone."""
-        self.head.weight = nn.Parameter(self.head.weight.detach()[-1:].clone())
-        self.head.bias = nn.Parameter(self.head.bias.detach()[-1:].clone())
+        columns = len(self.bias) // self.members
+        self.weight = nn.Parameter(self.weight.detach()[:, -columns:].contiguous())
+        self.bias = nn.Parameter(self.bias.detach()[-columns:].clone())
+        self.members = 1
 
 
-def meaning(view: str, texts: Spelt, encoder: SentenceEncoder, members: int, outputs: int) -> Meaning:
+def meaning_sums(view: str, texts: Spelt, encoder: SentenceEncoder, members: int, outputs: int) -> Meaning:
     """The module for training texts, with a vector for each of their columns; its weights begin at 0."""
-    model = Meaning(view, encoder, encoder.width * len(texts.texts), members, outputs)
-    with torch.no_grad():
-        model.head.weight.zero_()
-        model.head.bias.zero_()
-    return model
+    return Meaning(view, encoder, encoder.width * len(texts.texts), members, outputs)
 
 
 def fit_meaning(
@@ -300,19 +308,20 @@ def fit_meaning(
 ) -> Iterator[tuple[int, float, float]]:  # fmt: skip
     """Logistic (or least squares) regression of all members at once on the vectors; yields as `fit_members`.
 
-    In each epoch L-BFGS walks down to the lowest point, all rows at every step. `decay` holds the weights small, at
-    first much, and in each epoch `fall` times less than in the one before: which epoch is best is seen on rows held
+    In each epoch L-BFGS walks to the lowest point, nearly, with all rows at every step. `decay` holds the weights small,
+    at first much, and in each epoch `fall` times less than in the one before: which epoch is best is seen on rows held
     out. The texts are read once: their vectors take their place in `inputs`.
     """
     inputs[model.view] = model.vectors(inputs)
     share = learns / learns.sum(dim=1, keepdim=True)
+    rows = learns.sum(dim=1).repeat_interleave(len(model.bias) // len(learns))  # that each weight is learned from
     for epoch in range(1, epochs + 1):
-        pull = decay / fall ** (epoch - 1) / learns.sum(dim=1).view(-1, 1, 1)
-        optimiser = torch.optim.LBFGS(model.head.parameters(), max_iter=50, line_search_fn="strong_wolfe")
+        pull = decay / fall ** (epoch - 1) / rows
+        optimiser = torch.optim.LBFGS(model.parameters(), max_iter=STEPS, line_search_fn="strong_wolfe")
 
         def loss(optimiser: torch.optim.LBFGS = optimiser, pull: Tensor = pull) -> Tensor:
             optimiser.zero_grad()
-            total = (losses_of(model(inputs), targets) * share).sum() + (pull * model.head.weight.square()).sum() / 2
+            total = (losses_of(model(inputs), targets) * share).sum() + (pull * model.weight.square()).sum() / 2
             total.backward()
             return total
 

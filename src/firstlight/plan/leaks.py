@@ -11,6 +11,7 @@ from firstlight.kinds.dna import DNA
 from firstlight.kinds.number import NUMBER, column_values
 from firstlight.kinds.text import TEXT
 from firstlight.plain.categories import words
+from firstlight.plain.hashing import hashes_of
 from firstlight.plan.plan import LEFT_OUT, Column, Suspicion, Target, Task
 
 ALMOST_ALWAYS = 0.99  # of the rows told right, or of the variance explained, by one column alone
@@ -99,8 +100,8 @@ def words_that_tell(cells: pl.Series, target: pl.Series) -> dict[str, str]:
     """Words within the cells that tell the label nearly always, or never stand beside it, each with its label.
 
     At most 3 words a label, found in the first half of the rows; none where these do not tell nearly all of the second
-    half: there each row is taken for the label of its word, or for the one that rows without such words have. The
-    halves are every other row. Cells of a single word are left to `told_alone`.
+    half: there each row is taken for the label of its word, or for the one that rows without such words have. Cells of
+    a single word are left to `told_alone`.
     """
     if not isinstance(cells.dtype, pl.String | pl.Categorical | pl.Enum):
         return {}
@@ -109,7 +110,8 @@ def words_that_tell(cells: pl.Series, target: pl.Series) -> dict[str, str]:
     table = table.gather_every(max(1, len(table) // ROWS_SEARCHED)).with_row_index("row")
     if table["word"].list.len().max() in (None, 0, 1):
         return {}
-    first, second = table.gather_every(2), table.gather_every(2, offset=1)
+    half = pl.Series(in_first_half(len(table)))
+    first, second = table.filter(half), table.filter(~half)
     pure = _tellers(first.explode("word").drop_nulls("word"), "word").sort(["times", "word"], descending=[True, False])
     chosen = pure.group_by("guess", maintain_order=True).head(WORDS_A_LABEL)
     without = first.join(_guessed(first, chosen), on="row", how="anti").with_columns(word=pl.lit(""))
@@ -122,7 +124,8 @@ def words_that_tell(cells: pl.Series, target: pl.Series) -> dict[str, str]:
     wrong_always = int((known["truth"] != first["truth"].mode().sort()[0]).sum())
     if len(known) < NEARLY_ALL * len(second) or wrong > (1 - ALMOST_ALWAYS) * wrong_always or not wrong_always:
         return {}
-    return dict(chosen.unique("guess", keep="first", maintain_order=True).select("word", "guess").iter_rows())
+    shown = chosen.filter(pl.col("times") > 1).unique("guess", keep="first", maintain_order=True)
+    return dict(shown.select("word", "guess").iter_rows())
 
 
 def _tellers(rows: pl.DataFrame, by: str) -> pl.DataFrame:
@@ -152,9 +155,14 @@ def _suspicion(cells: pl.Series, target: pl.Series, task: Task) -> str:
     return ""
 
 
+def in_first_half(rows: int) -> np.ndarray:
+    """About half of the rows, always the same ones, in no order that the labels of a table have: (rows,) boolean."""
+    return np.asarray(hashes_of(np.arange(1, rows + 1, dtype=np.uint64)) % 2 == 0)
+
+
 def nearest_of_the_first_half(values: np.ndarray) -> np.ndarray:
-    """For each number the one that is nearest to it among every other row's, from the first: (rows,); NaN stays."""
-    taught = np.unique(values[::2][np.isfinite(values[::2])])
+    """For each number the one that is nearest to it among those of the first half: (rows,); NaN stays."""
+    taught = np.unique(values[in_first_half(len(values)) & np.isfinite(values)])
     nearest = taught[np.searchsorted((taught[1:] + taught[:-1]) / 2, values)]
     return np.where(np.isfinite(values), nearest, np.nan)
 
@@ -162,7 +170,7 @@ def nearest_of_the_first_half(values: np.ndarray) -> np.ndarray:
 def told_alone(cells: pl.Series, target: pl.Series, task: Task) -> float:
     """How well one column tells the target: by the mean or the most frequent label of like cells in the first half.
 
-    The halves are every other row. Words are alike where they are equal, numbers where they are nearest.
+    Words are alike where they are equal, numbers where they are nearest.
     From 0 to 1: the share of the errors of the constant guess that are gone.
     """
     values = numbers_of(cells)
@@ -170,8 +178,8 @@ def told_alone(cells: pl.Series, target: pl.Series, task: Task) -> float:
     if np.isfinite(values).mean() > 0.5 and cells.n_unique() > FEW_DIFFERENT:
         like = pl.Series(nearest_of_the_first_half(values)).fill_nan(None)
     truth = pl.Series(numbers_of(target)).fill_nan(None) if task == "regression" else words(target)
-    table = pl.DataFrame({"like": like, "truth": truth}).filter(pl.col("truth").is_not_null())
-    first, second = table.gather_every(2), table.gather_every(2, offset=1)
+    table = pl.DataFrame({"like": like, "truth": truth, "half": in_first_half(len(cells))}).drop_nulls("truth")
+    first, second = table.filter(pl.col("half")), table.filter(~pl.col("half"))
     return _variance_told(first, second) if task == "regression" else _labels_told(first, second)
 
 

@@ -130,7 +130,9 @@ def _sizes(story: Story, part: str, settings: BaseModel) -> Grid:
     return Grid("", ("setting", "value", "because"), rows, caption)
 
 
-def _decided(value: bool | float | tuple[float, ...]) -> str:
+def _decided(value: bool | float | str | tuple[float, ...]) -> str:
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(map(number, value)) or "none" if isinstance(value, tuple) else number(value)
