@@ -53,7 +53,7 @@ class Spread:
 class Grown:
     """One parameter: as it was born, random (None where a formula found it), and as it became.
 
-    moved:    how far it went from its birth, as a share of its own size.
+    moved:    how far it went from its birth, as a share of its own size; None where it was born as nothing but 0.
     gradient: the mean size of its gradient on the batch; None for the line.
     """
 
@@ -191,7 +191,7 @@ def _tree(model: nn.Module) -> tuple[Part, ...]:
 def _grown(name: str, was: Tensor | None, now: Tensor) -> Grown:
     both = torch.cat([part.detach().flatten().double() for part in (was, now) if part is not None])
     low, high = both.min().item(), both.max().item()
-    moved = None if was is None else ((now - was).norm() / was.norm().clamp_min(1e-12)).item()
+    moved = None if was is None or not was.any() else ((now - was).norm() / was.norm()).item()
     gradient = None if now.grad is None else now.grad.abs().mean().item()
     born = None if was is None else _spread(was, low, high)
     return Grown(name, _shape(now), low, high, born, _spread(now, low, high), moved, gradient)

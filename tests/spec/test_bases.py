@@ -222,7 +222,7 @@ class TestPieces:
     def test_an_unknown_base_breaks_runs_and_pairs_but_may_stand_in_the_gap(self) -> None:
         assert as_sets(codes_of("ACNGT"), (3,), (), False, ()) == [set()]
         assert as_sets(codes_of("ACGTNACGT"), (), (1,), False, ()) == as_sets(
-            codes_of("ACGTGACGT"), (), (1,), False, False
+            codes_of("ACGTGACGT"), (), (1,), False, ()
         )
         assert as_sets(codes_of("ACNTAACGT"), (), (1,), False, ()) == [set()]
 

@@ -129,7 +129,7 @@ def finish(network: nn.ModuleDict, line: Line, line_held_out: Tensor, lesson: Le
         }
         constant = torch.bincount(targets, minlength=len(lesson.encoders.labels)).double() / len(targets)
     else:
-        scaled = (targets - unit.mean) / unit.deviation
+        scaled = ((targets - unit.mean) / unit.deviation).float()  # as the members learned them
         weights, bias = torch.ones(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
         if len(held_out) > 1:
             weights = least_squares_weights(held_out[:, answered, 0], scaled[answered])

@@ -13,8 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from firstlight.plain.targets import blended
-
 
 def conformal_halfwidth(residuals: Tensor, share: float) -> float:
     """Half-width around a prediction that holds the truth of a new row with probability `share` or more.
@@ -44,32 +42,60 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 def fit_weights(probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """How far to believe each part of a model: weights (parts,), none below 0, and a bias for each class (classes,).
 
-    probabilities: held-out answers (parts, rows, classes). Those of `blended` with the least log loss, by Newton's
-    method with each class's bias on its own; a pull towards 0 keeps few rows from being certain.
+    probabilities: held-out answers (parts, rows, classes). Those of `blended` with the least log loss and a pull
+    towards 0, which keeps few rows from being certain, by Newton's method; a weight that would fall below 0 stays
+    there. Of very many rows and classes a part that is chosen by chance is enough.
+    Source: Bertsekas 1982, "Projected Newton methods for optimization problems with simple constraints".
     """
     parts, rows, classes = probabilities.shape
-    logs, goals = probabilities.double().clamp_min(1e-12).log(), F.one_hot(labels, classes)
-    weights, bias = torch.full((parts,), 1 / parts, dtype=torch.float64), torch.zeros(classes, dtype=torch.float64)
-    pull = 1e-3
-
-    def loss(weights: Tensor, bias: Tensor) -> float:
-        held = pull * (weights.square().sum() + bias.square().sum()) / 2
-        return (F.nll_loss(blended(probabilities, weights, bias).log(), labels) + held).item()
-
-    lowest, share = loss(weights, bias), 1.0
-    while share > 1e-3:
-        chances = blended(probabilities, weights, bias)
-        error, centred = (chances - goals) / rows, logs - (logs * chances).sum(dim=2, keepdim=True)
-        bend = torch.einsum("arc,rc,brc->ab", centred, chances / rows, centred) + pull * torch.eye(parts)
-        step = torch.linalg.solve(bend, (logs * error).sum(dim=(1, 2)) + pull * weights)
-        bias_step = (error.sum(dim=0) + pull * bias) / ((chances * (1 - chances)).mean(dim=0) + pull)
-        while share > 1e-3:
-            tried = (weights - share * step).clamp_min(0), bias - share * bias_step
-            if (found := loss(*tried)) < lowest - 1e-9:
-                lowest, share, (weights, bias) = found, 1.0, tried
+    if (most := 2**24 // (parts * classes)) < rows:
+        chosen = torch.randperm(rows, generator=torch.Generator().manual_seed(0))[:most]
+        probabilities, labels = probabilities[:, chosen], labels[chosen]
+    found, share = torch.zeros(parts + classes, dtype=torch.float64), 1.0
+    lowest, slope, bend = loss_of_belief(probabilities, labels, found)
+    while share > 1e-6:
+        held = torch.zeros(len(found), dtype=torch.bool)
+        held[:parts] = (found[:parts] <= 0) & (slope[:parts] > 0)
+        free = torch.nonzero(~held).flatten()
+        step = torch.zeros_like(found)
+        step[free] = torch.linalg.solve(bend[free][:, free], slope[free])
+        if slope @ step < 1e-9:  # that is how much lower it might still get, twice over
+            break
+        share = 1.0
+        while share > 1e-6:
+            tried = found - share * step
+            tried[:parts] = tried[:parts].clamp_min(0)
+            loss, its_slope, its_bend = loss_of_belief(probabilities, labels, tried)
+            if loss < lowest - 1e-9:
+                lowest, slope, bend, found = loss, its_slope, its_bend, tried
                 break
             share /= 2
-    return weights, bias
+    return found[:parts], found[parts:]
+
+
+def loss_of_belief(probabilities: Tensor, labels: Tensor, belief: Tensor) -> tuple[float, Tensor, Tensor]:
+    """What `fit_weights` makes low, with its first and second derivatives: a number, (k,) and (k, k).
+
+    belief: (k,), the parts' weights, then the classes' biases.
+    """
+    parts, rows, classes = probabilities.shape
+    pull = 1e-3
+    loss = pull * belief.square().sum() / 2
+    slope, bend = pull * belief, pull * torch.eye(len(belief), dtype=torch.float64)
+    for block in torch.arange(rows).split(max(1, 2**18 // classes)):  # as many rows as take little memory
+        logs = probabilities[:, block].double().clamp_min(1e-12).log()
+        sums = torch.einsum("arc,a->rc", logs, belief[:parts]) + belief[parts:]
+        chances = sums.softmax(dim=1)
+        error = (chances - F.one_hot(labels[block], classes)) / rows
+        centred = logs - (logs * chances).sum(dim=2, keepdim=True)
+        weighted = centred * chances / rows
+        loss = loss + F.cross_entropy(sums, labels[block], reduction="sum") / rows
+        slope = slope + torch.cat([(logs * error).sum(dim=(1, 2)), error.sum(dim=0)])
+        bend[:parts, :parts] += torch.einsum("arc,brc->ab", weighted, centred)
+        bend[:parts, parts:] += weighted.sum(dim=1)
+        bend[parts:, :parts] += weighted.sum(dim=1).T
+        bend[parts:, parts:] += torch.diag(chances.sum(dim=0) / rows) - chances.T @ chances / rows
+    return loss.item(), slope, bend
 
 
 def least_squares_weights(guesses: Tensor, targets: Tensor) -> Tensor:
