@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import torch
 
-from firstlight.plan.leaks import copy_of_target, suspicions, told_alone, words_that_tell
+from firstlight.plan.leaks import copy_of_target, in_first_half, suspicions, told_alone, words_that_tell
 from firstlight.plan.plan import LEFT_OUT, Column, Target, Task
 
 ROWS = 200
@@ -158,6 +158,11 @@ class TestNames:
         labels = ["N" if number % round(1 / wrong) == 0 else site for number, site in enumerate(SITES)]
         labels = [label if number % round(1 / wrong) else "EI" for number, label in enumerate(labels)]
         assert told_of(NAMES, labels) == ()
+
+    def test_what_one_half_of_the_rows_teaches_is_held_against_the_other(self) -> None:
+        turned = {"EI": "IE", "IE": "N", "N": "EI"}
+        first = in_first_half(len(SITES))
+        assert told_of(NAMES, [site if one else turned[site] for site, one in zip(SITES, first, strict=True)]) == ()
 
     def test_where_nearly_all_rows_are_of_one_label_anyway_nobody_is_accused(self) -> None:
         labels = ["rare" if number % 100 == 7 else "common" for number in range(200)]

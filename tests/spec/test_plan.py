@@ -203,7 +203,7 @@ STRANDS: dict[str, tuple[str, str, list[Any]]] = {
     "shorter than sixteen": (LEFT_OUT, "an identifier", drawn(BASES, "", 15, 15)),
     "A alone": ("category", "3 different words", ["A" * 20, "A" * 24, "A" * 30] * 13 + ["A" * 20]),
     "N alone": ("category", "2 different words", ["N" * 20, "N" * 24] * 20),
-    "doubtful letters mostly": (LEFT_OUT, "an identifier", drawn(list("RYKMBDHVNSA"), "", 20, 20)),
+    "doubtful letters mostly": (LEFT_OUT, "an identifier", drawn(list("RYKMBDHVNACG"), "", 20, 20)),
     "odd cells, too many": (LEFT_OUT, "an identifier", [*SEQUENCES[:37], *drawn(list("XYZQJ"), "", 20, 20)[:3]]),
     "proteins": (LEFT_OUT, "protein sequences, which are not read", drawn(AMINO_ACIDS, "", 50, 300)),
     "proteins in lower case": (

@@ -100,6 +100,16 @@ class TestModule:
         weight = block.excite(nn.functional.silu(block.squeeze(gated.mean(dim=2, keepdim=True)))).sigmoid()
         assert_close(block(signal, known, share), signal + weight * gated)
 
+    def test_a_block_sees_nothing_after_the_end(self) -> None:
+        torch.manual_seed(0)
+        block = GatedBlock(1, CHANNELS, apart=2).eval()
+        nn.init.ones_(block.scale)
+        signal, end = torch.randn(2, CHANNELS, LENGTH), 11
+        known = (torch.arange(LENGTH) < end).float().expand(2, 1, LENGTH)
+        whole = block(signal, known, known.transpose(1, 2) / end)
+        cut = block(signal[:, :, :end], torch.ones(2, 1, end), torch.full((2, end, 1), 1 / end))
+        assert_close(whole[:, :, :end], cut)
+
     def test_the_same_rows_give_the_same_bits_twice(self) -> None:
         for both in (False, True):
             model, codes = network(both=both), of_many_lengths()

@@ -134,10 +134,12 @@ class TestFiles:
         for label in ("other", "promoter"):
             mine = [bases for bases, its in zip(sequences(), CLASSES, strict=True) if its == label]
             fasta(Path(f"seqs/{label}/part.fa"), [f"{label}{number}" for number in range(len(mine))], mine)
-        told = said(command("fit", "seqs", "--time", "0.01", "--out", "run"))
+        told = said(command("fit", "seqs", "--test", "none", "--time", "0.01", "--out", "run"))
         assert "label by folder" in told
         assert "label target 2 classes (other 30, promoter 30) id left out it names the record" in told
-        assert "Beware" not in told, "the names of the records tell the label, and are not learned from"
+        assert firstlight.load("run").predictor.plan.beware == (), (
+            "the names tell the label, and are never learned from"
+        )
 
     def test_a_packed_fastq_with_windows_line_ends(self, command: Command) -> None:
         records = [
@@ -204,6 +206,14 @@ class TestTables:
         assert torch.equal(probabilities(again.answer(rows)), probabilities(run.predictor.answer(rows)))
         text, fault = bare(run.folder / "train.py")
         assert (fault, text.splitlines()[-1]) == ("", "the same model, to the last bit")
+
+    def test_a_name_that_tells_the_label_is_named_and_spoils_the_verdict_only_where_it_is_used(self, fit: Fit) -> None:
+        for rows_a_name, used in ((1, False), (4, True)):
+            names = [f"{label}-{number // rows_a_name}" for number, label in enumerate(CLASSES)]
+            run = fit(table().with_columns(name=pl.Series(names)), Choices("label", test=0.0))
+            assert [each.column for each in run.predictor.plan.beware] == ["name"]
+            assert ("name" in run.predictor.plan.inputs) == used
+            assert ("name may give the answer away" in run.verdict) == used
 
     def test_two_columns_of_sequences(self, fit: Fit) -> None:
         rows = table().with_columns(guide=pl.Series(sequences(shortest=20, longest=24, seed=4)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ import polars as pl
 import pytest
 import torch
 from polars.testing import assert_frame_equal
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 import firstlight as fl
 from firstlight.cli.main import main
@@ -82,6 +85,27 @@ def test_it_is_asked_for_in_the_terminal_as_in_python(
     assert "meaning" in fl.plan(parts, time="0.01s", pretrained=tiny_bert).parts
     for name in ("model.safetensors", "plan.toml"):
         assert Path("by_python", name).read_bytes() == Path("by_command", name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda words: words.fill_(255),
+        lambda words: words.copy_(words.where(words != ord("["), ord("("))),
+    ],
+    ids=["no text", "no marks"],
+)
+def test_a_file_whose_words_were_tampered_with_is_refused(
+    tiny_bert: Path, tmp_path: Path, fit: Fit, change: Callable[[torch.Tensor], object]
+) -> None:
+    run = fit(reviews().drop("score"), Choices("verdict", pretrained=str(tiny_bert)))
+    assert run.folder is not None
+    with safe_open(run.folder / "model.safetensors", framework="pt") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+    change(tensors["network.meaning.encoder.vocabulary"])
+    save_file(tensors, tmp_path / "changed.safetensors", metadata)
+    with pytest.raises(fl.Refused, match=r"changed\.safetensors is damaged"):
+        fl.load(tmp_path / "changed.safetensors")
 
 
 def test_without_being_asked_for_there_is_none(tmp_path: Path, fit: Fit) -> None:

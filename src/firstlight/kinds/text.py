@@ -25,7 +25,7 @@ from firstlight.kinds.kind import (
     in_brackets,
     share,
 )
-from firstlight.kinds.pretrained import pretrained_in
+from firstlight.kinds.pretrained import MARKS, pretrained_in
 from firstlight.plain.common_words import WORD, common_words, word_marks
 from firstlight.plain.meaning import Meaning, SentenceEncoder, Spelt, fit_meaning, meaning_sums, sentence_encoder, spelt
 from firstlight.plain.numbers import Scaled, scaled
@@ -303,8 +303,12 @@ def _build_meaning(texts: Spelt, settings: MeaningSettings, outputs: int) -> Mea
 
 
 def _rebuild_meaning(tensors: Mapping[str, Tensor], settings: MeaningSettings, outputs: int) -> Meaning:
-    encoder = {name.removeprefix("encoder."): each for name, each in tensors.items() if name.startswith("encoder.")}
-    return Meaning("meaning", SentenceEncoder(settings.heads, encoder), len(tensors["weight"]), 1, outputs)
+    own = {name.removeprefix("encoder."): each for name, each in tensors.items() if name.startswith("encoder.")}
+    encoder = SentenceEncoder(settings.heads, own)
+    known = encoder.known()
+    if not known.keys() >= set(MARKS) or max(known.values()) >= len(encoder.words):
+        raise ValueError("the words of its encoder are not those that it has vectors for")
+    return Meaning("meaning", encoder, len(tensors["weight"]), 1, outputs)
 
 
 MEANING: NetworkPart[TextSettings, MeaningSettings] = NetworkPart(

@@ -151,10 +151,14 @@ class SentenceEncoder(nn.Module):
         """For each row the vectors of its texts, side by side: (rows, columns * width) float32."""
         return torch.cat([self.vectors(tokens) for tokens in self.tokens(texts)], dim=1)
 
+    def known(self) -> dict[str, int]:
+        """The number of each word, and of each piece of a word, that it knows."""
+        lines = bytes(self.vocabulary.numpy()).decode().removesuffix("\n").split("\n")
+        return {word.rstrip("\r"): number for number, word in enumerate(lines)}
+
     def tokens(self, texts: Spelt) -> list[Ragged]:
         """The tokens of each column's texts, in their order, between a mark for the beginning and one for the end."""
-        lines = bytes(self.vocabulary.numpy()).decode().removesuffix("\n").split("\n")
-        known = {word.rstrip("\r"): number for number, word in enumerate(lines)}
+        known = self.known()
         used, numbers = torch.cat([column.values for column in texts.texts]).unique(return_inverse=True)
         cut = [cut_word(texts.words[number], known) for number in used.tolist()]
         lengths = torch.tensor([len(each) for each in cut], dtype=torch.int64)
@@ -308,9 +312,9 @@ def fit_meaning(
 ) -> Iterator[tuple[int, float, float]]:  # fmt: skip
     """Logistic (or least squares) regression of all members at once on the vectors; yields as `fit_members`.
 
-    In each epoch L-BFGS walks to the lowest point, nearly, with all rows at every step. `decay` holds the weights small,
-    at first much, and in each epoch `fall` times less than in the one before: which epoch is best is seen on rows held
-    out. The texts are read once: their vectors take their place in `inputs`.
+    In each epoch L-BFGS walks nearly to the lowest point, with all rows at every step. `decay` holds the weights small,
+    and in each epoch `fall` times less than in the one before: which epoch is best is seen on rows held out. The texts
+    are read once: their vectors take their place in `inputs`.
     """
     inputs[model.view] = model.vectors(inputs)
     share = learns / learns.sum(dim=1, keepdim=True)

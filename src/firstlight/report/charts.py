@@ -228,12 +228,14 @@ def split_of_numbers(target: str, train: ArrayLike, test: ArrayLike) -> Figure:
 # Step 3, fit: how the loss fell, and how the parameters moved
 
 
-def learning_curves(train: Sequence[float], held_out: Sequence[float], best: int, loss: str) -> Figure:
+def learning_curves(
+    train: Sequence[float], held_out: Sequence[float], best: int, loss: str, part: str = "it"
+) -> Figure:
     """The loss after each epoch, on the rows that were learned from and on those held out of them.
 
     train, held_out: one loss an epoch, at least one; held_out may be empty.
     best:            the epoch that was kept, counted from 1.
-    loss:            what is measured: "log loss", "squared error".
+    loss:            what is measured: "log loss", "squared error". part: whose, where there are several.
     """
     judge = held_out or train
     where = "the rows held out" if held_out else "the rows learned from"
@@ -284,7 +286,7 @@ def learning_curves(train: Sequence[float], held_out: Sequence[float], best: int
         "A held-out line that rises while the other falls is learning by heart." if held_out else "",
         "The upright axis is logarithmic." if steep else "",
     )
-    return Figure("Did it go on learning, and when was it best?", layered(*layers), caption)
+    return Figure(f"Did {part} go on learning, and when was it best?", layered(*layers), caption)
 
 
 def weights(name: str, born: ArrayLike, fitted: ArrayLike) -> Figure:

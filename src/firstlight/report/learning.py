@@ -151,12 +151,13 @@ def fit_chapter(story: Story) -> Chapter:
     blocks: list[Block] = []
     for part in predictor.network:
         told = [epoch for epoch in history if epoch.part == part]
-        if told:
+        if len(told) > 1 or (told and len(predictor.network) == 1):
             held_out = [epoch.held_out_loss for epoch in told]
             best = min(range(len(told)), key=lambda place: _or_infinite(held_out[place])) + 1
             loss = "log loss" if story.classes else "squared error"
-            of = f" of {part}" if len(predictor.network) > 1 else ""
-            blocks.append(charts.learning_curves([epoch.training_loss for epoch in told], held_out, best, loss + of))
+            training = [epoch.training_loss for epoch in told]
+            named = {} if len(predictor.network) == 1 else {"part": part}
+            blocks.append(charts.learning_curves(training, held_out, best, loss, **named))
     settings = Folded("Why these settings", (_sizes(story, "fitting", fitting),))
     blocks += [*_parameters(predictor), *_weights(story), _kept(story), settings]
     return Chapter("3 Fit", lead, tuple(blocks))
