@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from firstlight.plain.bases import PADDING, UNKNOWN, first_strand, reverse_complement
+from firstlight.plain.bases import PADDING, UNKNOWN, reverse_complement
 from firstlight.plain.network import MemberLinear
 
 STEM = 11  # bases that the first convolution sees at once
@@ -76,7 +76,6 @@ class Strands(nn.Module):
             return self.read(codes)
         if self.training:  # one strand of each sequence, by chance
             return self.read(torch.where(torch.rand(len(codes), 1) < 0.5, reverse_complement(codes), codes))
-        codes = first_strand(codes)
         return (self.read(codes) + self.read(reverse_complement(codes))) / 2
 
     def read(self, codes: Tensor) -> Tensor:
