@@ -211,7 +211,9 @@ def threads(number: int) -> Iterator[None]:
 def open_rows(source: str | Path | FrameLike | Table, choices: Choices, plan: Plan | None) -> Opened:
     """Reads the source, and the test source where there is one; rows without a target are left aside and counted."""
     table = read(source, sheet=choices.sheet, label=choices.label)
-    asked = plan.target.column if plan else choices.target or own_target(table)
+    asked = plan.target.column if plan else choices.target
+    if not asked and asked not in table.frame.columns:
+        asked = own_target(table)
     target = column_named(asked, table.frame.columns, shown(table))
     test_source = plan.test_source.location if plan and plan.test_source else choices.test
     test_table = None if isinstance(test_source, float | int) else read(test_source, label=label_of(table.reading))
