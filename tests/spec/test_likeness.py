@@ -373,8 +373,9 @@ def test_rows_of_a_test_file_that_stand_in_the_training_file_are_counted(column:
     seen = seen_rows(prepared.rows.train, prepared.rows.test, prepared.plan)
     assert seen.tolist() == [True] * 20
     equal = "8 of 20 test rows stand in the training rows too"
-    assert f"{equal}, and 12 of 20 test rows are nearly equal to a training row: the score is also given without them." in (
-        prepared.notes
+    assert (
+        f"{equal}, and 12 of 20 test rows are nearly equal to a training row: the score is also given without them."
+        in (prepared.notes)
     )
     numbers = {written: row for row, written in enumerate(train[column].unique(maintain_order=True))}
     folds: dict[int, int] = {}

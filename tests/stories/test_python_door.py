@@ -147,7 +147,9 @@ def test_a_mistake_is_an_exception_of_one_sentence(penguins: Path) -> None:
         fl.fit(penguins, "Speces")
     with pytest.raises(fl.Refused, match=r"^name a table and its column to predict, or a plan that names both\.$"):
         fl.fit(None)
-    with pytest.raises(fl.Refused, match=r"^name the column to predict; penguins\.csv has species, island, bill_length"):
+    with pytest.raises(
+        fl.Refused, match=r"^name the column to predict; penguins\.csv has species, island, bill_length"
+    ):
         fl.fit(penguins)
     with pytest.raises(fl.Refused, match=r"^--seed -1 is no seed; choose a whole number from 0 up\.$"):
         fl.fit(penguins, "species", seed=-1)
