@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Annotated
@@ -46,7 +47,7 @@ NEARLY_ALL = 0.95  # of the cells are sequences; the others are odd
 FOLDS = 8
 SEGMENTS = 8  # parts of a sequence that are averaged by themselves, where all are equally long
 CHANNELS, BATCH, RATE, DECAY = 48, 128, 0.004, 0.05  # found on held-out rows of seven sets together
-MOST_EPOCHS, MOST_MEMBERS = 12, 4
+FEWEST_EPOCHS, MOST_EPOCHS, MOST_MEMBERS = 2, 12, 4
 DEFAULT_SECONDS = 60.0
 MOST_WEIGHTS = 2**23
 ENOUGH = "did well on held-out rows of seven sets of sequences together"
@@ -204,7 +205,7 @@ def effort(rows: int, length: int, seconds: float | None, speed: float) -> tuple
     epochs = (seconds or DEFAULT_SECONDS) * speed / (rows * length)  # of a single member
     affordable = epochs if seconds else epochs / 4
     members = max(1, min(MOST_MEMBERS, int(affordable // 10)))
-    return members, max(2, min(MOST_EPOCHS, int(epochs / members)))
+    return members, max(FEWEST_EPOCHS, min(MOST_EPOCHS, int(epochs / members)))
 
 
 def _all_equal(columns: Mapping[str, DnaSettings]) -> bool:
@@ -220,10 +221,13 @@ def part_settings(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], aim: A
     length, equal = _whole_length(columns), _all_equal(columns)
     placed, both = strands_told(base_codes(rows, _lengths(columns)), aim, equal=equal, may_be_both=len(columns) == 1)
     bases = len(rows) * length
-    affordable = MOST_BASES if aim.seconds is None else aim.seconds / 3 / SECONDS_A_BASE
-    with_runs, with_pairs = bases <= affordable, bases <= affordable / 4
-    others = bases * SECONDS_A_BASE * (with_runs + 4 * with_pairs)
-    members, epochs = effort(len(rows), length, aim.seconds and max(aim.seconds - others, 0.01), bases_a_second())
+    counting, seconds = bases * SECONDS_A_BASE, math.inf if aim.seconds is None else aim.seconds
+    with_runs = bases <= MOST_BASES and counting <= 0.7 * seconds  # runs tell most for their time
+    with_pairs = bases <= MOST_BASES / 4 and 5 * counting <= 0.5 * seconds
+    left = seconds - counting * (with_runs + 4 * with_pairs)
+    speed = bases_a_second()
+    with_motifs = left * speed >= FEWEST_EPOCHS * bases or not with_runs
+    members, epochs = effort(len(rows), length, None if aim.seconds is None else max(left, 0.01), speed)
     motifs = MotifsSettings(
         epochs=epochs, length=length, members=min(members, aim.folds), channels=CHANNELS,
         segments=min(SEGMENTS, length) if equal else 0, batch=BATCH, rate=RATE, decay=DECAY, placed=equal and not both,
@@ -237,7 +241,7 @@ def part_settings(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], aim: A
     pairs = runs.model_copy(update={"runs": (4, 5, 6), "gaps": GAPS, "places": (), "decay": 10.0})
     places = runs.model_copy(update={"runs": (), "places": (1, 2), "decay": 10.0})
     return {
-        MOTIFS.name: motifs,
+        **({MOTIFS.name: motifs} if with_motifs else {}),
         **({PLACES.name: places} if placed else {}),
         **({RUNS.name: runs} if with_runs else {}),
         **({PAIRS.name: pairs} if with_pairs else {}),
