@@ -126,7 +126,7 @@ def test_every_tested_moment_is_later_than_every_one_that_teaches(times: list[fl
 def test_by_time_the_asked_share_of_different_moments_is_tested(rows: int, share: float) -> None:
     _, test = split_by_time(torch.arange(rows, dtype=torch.float64), share)
     if round(rows * (1 - share)) > 0:
-        assert abs(len(test) - rows * share) <= 0.5
+        assert abs(len(test) - rows * share) <= 0.5 + 1e-9  # a share such as 0.45 is not exact
 
 
 def test_rows_of_one_moment_stay_together() -> None:
