@@ -16,7 +16,8 @@ from firstlight.kinds.category import CategorySettings
 from firstlight.kinds.date import DateSettings
 from firstlight.kinds.dna import DnaSettings, MotifsSettings, RunsSettings
 from firstlight.kinds.number import READERS, NumberSettings
-from firstlight.kinds.text import CountsSettings, PiecesSettings, TextSettings
+from firstlight.kinds.piece_parts import PiecesSettings
+from firstlight.kinds.text import CountsSettings, TextSettings
 from firstlight.plan.document import from_toml, to_toml
 from firstlight.plan.plan import LEFT_OUT, Column, Fitting, Network, Plan, Source, Split, Suspicion, Target
 from firstlight.refusal import Refused

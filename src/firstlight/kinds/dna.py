@@ -27,11 +27,12 @@ from firstlight.kinds.kind import (
     in_brackets,
     share,
 )
+from firstlight.kinds.piece_parts import PiecesSettings, part_over_pieces
 from firstlight.machine import measured_once
 from firstlight.plain.bases import base_codes, base_features, strand_pieces
 from firstlight.plain.loop import learning
 from firstlight.plain.numbers import Scaled, scaled
-from firstlight.plain.pieces import PieceSums, fit_pieces, learning_and_all, piece_sums
+from firstlight.plain.pieces import fit_pieces, piece_sums
 from firstlight.plain.ragged import Ragged
 from firstlight.plain.strands import Strands, fit_strands
 from firstlight.plain.targets import member_log_losses, member_squared_errors
@@ -85,19 +86,13 @@ class MotifsSettings(PartSettings, frozen=True):
     both: bool
 
 
-class RunsSettings(PartSettings, frozen=True):
-    """How a part over runs of bases, and pairs of runs with gaps between, is fitted.
-
-    See `strand_pieces` for the first four, `text.PiecesSettings` for the others.
-    """
+class RunsSettings(PiecesSettings, frozen=True):
+    """What a part over runs of bases, and pairs of runs with gaps between, reads; see `strand_pieces`."""
 
     runs: tuple[Annotated[int, Field(ge=1, le=15)], ...]
     gaps: tuple[Annotated[int, Field(ge=0, le=1000)], ...]
     both: bool
     places: tuple[Annotated[int, Field(ge=1, le=15)], ...]
-    most: int = Field(ge=1)
-    decay: float = Field(ge=0)
-    smoothing: float = Field(gt=0)
 
 
 def claim(cells: pl.Series) -> Claim[DnaSettings] | None:
@@ -316,39 +311,16 @@ MOTIFS: NetworkPart[DnaSettings, MotifsSettings] = NetworkPart(
 )
 
 
-def _part_over_runs(name: str, told: str) -> NetworkPart[DnaSettings, RunsSettings]:
-    return NetworkPart(
-        name=name,
-        block=name,
-        told=told,
-        folds=FOLDS,
-        settings=RunsSettings,
-        reasons={"runs": ENOUGH, "gaps": ENOUGH, "places": TOLD, "both": TOLD},
-        encode=_encode_runs,
-        build=lambda runs, settings, outputs: piece_sums(name, runs, settings.most, FOLDS + 1, outputs),
-        rebuild=lambda tensors, settings, outputs: PieceSums(name, tensors["known"], tensors["size"], 1, outputs),
-        learns=lambda folds, settings: learning_and_all(folds, FOLDS + 1),
-        fit=lambda module, inputs, targets, learns, losses_of, settings: fit_pieces(
-            module, inputs, targets, learns, losses_of, settings.epochs, settings.decay, settings.smoothing
-        ),
-        settle=PieceSums.keep_last,
-        snippets=PartSnippets(
-            encode=lambda settings: (
-                f"strand_pieces(\n    {_codes_in_script(settings.both)}, runs={settings.runs}, gaps={settings.gaps},\n"
-                f"    both_strands={settings.both}, places={settings.places},\n)"
-            ),
-            build=lambda settings, outputs: (
-                f'piece_sums("{name}", inputs["{name}"], most={settings.most}, members={FOLDS + 1}, outputs={outputs})'
-            ),
-            learns=lambda settings: f"learning_and_all(folds, {FOLDS + 1})",
-            fit=lambda settings: (
-                "fit_pieces",
-                f"epochs={settings.epochs}, decay={settings.decay!r}, smoothing={settings.smoothing!r}",
-            ),
-            settle="keep_last()",
-        ),
-        misfit=_misfit,
+def _encode_line(settings: RunsSettings) -> str:
+    return (
+        f"strand_pieces(\n    {_codes_in_script(settings.both)}, runs={settings.runs}, gaps={settings.gaps},\n"
+        f"    both_strands={settings.both}, places={settings.places},\n)"
     )
+
+
+def _part_over_runs(name: str, told: str) -> NetworkPart[DnaSettings, RunsSettings]:
+    reasons = {"runs": ENOUGH, "gaps": ENOUGH, "places": TOLD, "both": TOLD}
+    return part_over_pieces(name, told, FOLDS, RunsSettings, reasons, _encode_runs, _encode_line, _misfit)
 
 
 PLACES = _part_over_runs("places", "bases and pairs of bases in their places")

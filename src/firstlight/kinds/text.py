@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,12 @@ from firstlight.kinds.kind import (
     in_brackets,
     share,
 )
+from firstlight.kinds.piece_parts import PiecesSettings, part_over_pieces
 from firstlight.kinds.pretrained import MARKS, pretrained_in
 from firstlight.plain.common_words import WORD, common_words, word_marks
 from firstlight.plain.meaning import Meaning, SentenceEncoder, Spelt, fit_meaning, meaning_sums, sentence_encoder, spelt
 from firstlight.plain.numbers import Scaled, scaled
-from firstlight.plain.pieces import PieceSums, count_pieces, fit_pieces, learning_and_all, piece_sums
+from firstlight.plain.pieces import count_pieces, learning_and_all
 from firstlight.plain.ragged import Ragged, TwoLevels
 from firstlight.plain.vectors import MeanVectors, fit_vectors, mean_vectors
 from firstlight.plain.why import words_left_out
@@ -50,6 +52,7 @@ VECTOR = 32  # numbers of a vector
 MOST_VECTORS = 200_000
 ENOUGH = "did well on held-out rows of ten sets of texts together"
 DECAYS, FIRST_DECAY, FALL = 7, 10_000.0, 3.0  # of weights on what a pretrained encoder gives
+REASONS = {"epochs": ENOUGH, "decay": "flat over a factor of eight: little depends on it"}
 PIECES_READ = 2_500_000  # in all epochs together: about a second
 
 
@@ -57,18 +60,6 @@ class TextSettings(Settings, frozen=True):
     """How many of the most common words the straight line counts."""
 
     common: int = Field(default=100, ge=1)
-
-
-class PiecesSettings(PartSettings, frozen=True):
-    """How a part over pieces of texts is fitted.
-
-    most: so many pieces have weights. decay: how small the weights are held. smoothing: what is added to the counts by
-    which a piece's weight begins.
-    """
-
-    most: int = Field(ge=1)
-    decay: float = Field(ge=0)
-    smoothing: float = Field(gt=0)
 
 
 class CountsSettings(PartSettings, frozen=True):
@@ -159,83 +150,25 @@ def _encode_letters(rows: pl.DataFrame, columns: Mapping[str, TextSettings], set
     return letter_pieces(rows, list(columns))
 
 
-def _build_line(view: str) -> Callable[[PiecesSettings | CountsSettings, int], str]:
-    def build(settings: PiecesSettings | CountsSettings, outputs: int) -> str:
-        sizes = f"most={settings.most}, members={MEMBERS}, outputs={outputs}"
-        return f'piece_sums("{view}", inputs["{view}"], {sizes})'
-
-    return build
-
-
-def _fitted_part(
-    name: str, told: str, encode: Callable[[pl.DataFrame, Mapping[str, TextSettings], PartSettings], Any], reader: str
-) -> NetworkPart[TextSettings, PiecesSettings]:  # fmt: skip
-    """A part that learns a weight for each piece, from a beginning by counts."""
-    return NetworkPart(
-        name=name,
-        block=name,
-        told=told,
-        folds=FOLDS,
-        settings=PiecesSettings,
-        reasons={
-            "epochs": ENOUGH,
-            "decay": "flat over a factor of eight: little depends on it",
-        },
-        encode=encode,
-        build=lambda texts, settings, outputs: piece_sums(name, texts, settings.most, MEMBERS, outputs),
-        rebuild=lambda tensors, settings, outputs: PieceSums(name, tensors["known"], tensors["size"], 1, outputs),
-        learns=lambda folds, settings: learning_and_all(folds, MEMBERS),
-        fit=lambda module, inputs, targets, learns, losses_of, settings: fit_pieces(
-            module, inputs, targets, learns, losses_of, settings.epochs, settings.decay, settings.smoothing
-        ),
-        settle=PieceSums.keep_last,
-        snippets=PartSnippets(
-            encode=lambda settings: f"{reader}(rows, list(TEXTS))",
-            build=_build_line(name),
-            learns=lambda settings: f"learning_and_all(folds, {MEMBERS})",
-            fit=lambda settings: (
-                "fit_pieces",
-                f"epochs={settings.epochs}, decay={settings.decay!r}, smoothing={settings.smoothing!r}",
-            ),
-            settle="keep_last()",
-        ),
-    )
-
-
-WORDS = _fitted_part(
-    "words",
-    "words, and words near one another",
-    _encode_words,
-    "word_pieces",
-)
-LETTERS = _fitted_part(
-    "letters",
-    "pieces of 2 to 5 letters",
-    _encode_letters,
-    "letter_pieces",
-)
-COUNTS: NetworkPart[TextSettings, CountsSettings] = NetworkPart(
+WORDS: NetworkPart[TextSettings, Any] = part_over_pieces(
+    "words", "words, and words near one another", FOLDS, PiecesSettings, REASONS, _encode_words,
+    lambda settings: "word_pieces(rows, list(TEXTS))",
+)  # fmt: skip
+LETTERS = part_over_pieces(
+    "letters", "pieces of 2 to 5 letters", FOLDS, PiecesSettings, REASONS, _encode_letters,
+    lambda settings: "letter_pieces(rows, list(TEXTS))",
+)  # fmt: skip
+# It reads what the part over words reads, and only the way in which it finds its weights is another.
+COUNTS: NetworkPart[TextSettings, Any] = replace(
+    WORDS,
     name="counts",
-    block="words",
     told="how often words stand in each class",
-    folds=FOLDS,
     settings=CountsSettings,
     reasons={"smoothing": ENOUGH},
-    encode=_encode_words,
-    build=lambda texts, settings, outputs: piece_sums("words", texts, settings.most, MEMBERS, outputs),
-    rebuild=lambda tensors, settings, outputs: PieceSums("words", tensors["known"], tensors["size"], 1, outputs),
-    learns=lambda folds, settings: learning_and_all(folds, MEMBERS),
     fit=lambda module, inputs, targets, learns, losses_of, settings: count_pieces(
         module, inputs, targets, learns, losses_of, settings.smoothing
     ),
-    settle=PieceSums.keep_last,
-    snippets=PartSnippets(
-        encode=lambda settings: "word_pieces(rows, list(TEXTS))",
-        build=_build_line("words"),
-        learns=lambda settings: f"learning_and_all(folds, {MEMBERS})",
-        fit=lambda settings: ("count_pieces", f"smoothing={settings.smoothing!r}"),
-        settle="keep_last()",
-    ),
+    snippets=replace(WORDS.snippets, fit=lambda settings: ("count_pieces", f"smoothing={settings.smoothing!r}")),
 )
 
 

@@ -156,8 +156,8 @@ def fit_chapter(story: Story) -> Chapter:
             best = min(range(len(told)), key=lambda place: _or_infinite(held_out[place])) + 1
             loss = "log loss" if story.classes else "squared error"
             training = [epoch.training_loss for epoch in told]
-            named = {} if len(predictor.network) == 1 else {"part": part}
-            blocks.append(charts.learning_curves(training, held_out, best, loss, **named))
+            named = "it" if len(predictor.network) == 1 else part
+            blocks.append(charts.learning_curves(training, held_out, best, loss, named))
     settings = Folded("Why these settings", (_sizes(story, "fitting", fitting),))
     blocks += [*_parameters(predictor), *_weights(story), _kept(story), settings]
     return Chapter("3 Fit", lead, tuple(blocks))
