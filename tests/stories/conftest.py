@@ -1,4 +1,4 @@
-"""A real browser for the tests of what a person looks at: the report and the course's page."""
+"""A command line, and a real browser for what a person looks at: the report and the course's page."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Request, sync_playwright
+
+from firstlight.cli.main import main
 
 Scheme: TypeAlias = Literal["light", "dark"]
 CheckPage: TypeAlias = Callable[[Path], None]
@@ -35,6 +37,30 @@ MARKS = """place => [...place.querySelectorAll('svg g.mark-rect, svg g.mark-symb
   + 'svg g.mark-rule, svg g.mark-area, svg g.mark-text, svg g.mark-arc, svg g.mark-image, svg g.mark-path')]
   .filter(mark => !mark.closest('.role-axis, .role-legend') && mark.querySelector('path, line, text, rect, image'))
   .length"""
+
+
+class Printed(NamedTuple):
+    """What a command line came to."""
+
+    status: int
+    out: str
+    err: str
+
+
+Run: TypeAlias = Callable[..., Printed]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `firstlight ...` within this process, in an empty folder; the words of the line are its arguments."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_it(*words: str | Path) -> Printed:
+        status = main([str(word) for word in words])
+        captured = capsys.readouterr()
+        return Printed(status, captured.out, captured.err)
+
+    return run_it
 
 
 @pytest.fixture(scope="session")

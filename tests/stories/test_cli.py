@@ -9,44 +9,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
 
 from firstlight.cli.escaping import printable
 from firstlight.cli.fit import follow
-from firstlight.cli.main import main
 from firstlight.workflow import Event, Interrupted
 
+if TYPE_CHECKING:
+    from tests.stories.conftest import Run
+
 FIRSTLIGHT = Path(sys.executable).parent / "firstlight"
-
-
-@dataclass(frozen=True)
-class Printed:
-    """What a command line came to."""
-
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Printed]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `firstlight ...` within this process, in an empty folder; the words of the line are its arguments."""
-    monkeypatch.chdir(tmp_path)
-
-    def run_it(*words: str | Path) -> Printed:
-        status = main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return Printed(status, captured.out, captured.err)
-
-    return run_it
 
 
 def words(text: str) -> str:
@@ -276,7 +253,7 @@ class TestRefusals:
     )
     def test_a_mistake_is_answered_with_one_sentence(self, run: Run, penguins: Path, line: str, sentence: str) -> None:
         Path("penguins.csv").write_bytes(penguins.read_bytes())
-        assert run(*line.split()) == Printed(2, "", f"{sentence}\n")
+        assert run(*line.split()) == (2, "", f"{sentence}\n")
 
     def test_a_plan_bears_no_second_opinion(self, run: Run, penguins: Path, fitted: Path) -> None:
         plan = fitted / "plan.toml"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +13,6 @@ import torch
 
 import firstlight
 from firstlight.checking import ColumnSeen, Remark, check
-from firstlight.cli.main import main
 from firstlight.kinds.dna import DNA, MOTIFS, PAIRS, RUNS, MotifsSettings, RunsSettings
 from firstlight.kinds.number import NUMBER
 from firstlight.kinds.text import TEXT
@@ -27,6 +24,7 @@ from firstlight.workflow import Choices
 
 if TYPE_CHECKING:
     from tests.conftest import Bare, Fit
+    from tests.stories.conftest import Printed, Run
 
 ROWS = 60
 MOTIF = "TATAAAGC"
@@ -65,31 +63,6 @@ def table(shortest: int = 40, longest: int = 40) -> pl.DataFrame:
     return pl.DataFrame({"bases": sequences(shortest=shortest, longest=longest), "label": CLASSES})
 
 
-@dataclass(frozen=True)
-class Printed:
-    """What a command line came to."""
-
-    status: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Printed]
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Runs `firstlight ...` within this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str | Path) -> Printed:
-        status = main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return Printed(status, captured.out, captured.err)
-
-    return run
-
-
 def said(printed: Printed) -> str:
     """What was printed, with every gap one blank."""
     assert (printed.status, printed.err) == (0, "")
@@ -99,57 +72,57 @@ def said(printed: Printed) -> str:
 class TestFiles:
     """Files of sequences, wherever their labels stand."""
 
-    def test_a_fasta_is_fitted_predicted_and_evaluated_without_a_word_about_its_columns(self, command: Command) -> None:
+    def test_a_fasta_is_fitted_predicted_and_evaluated_without_a_word_about_its_columns(self, run: Run) -> None:
         labelled(Path("seqs.fa"))
-        told = said(command("fit", "seqs.fa", "--time", "0.01", "--out", "run"))
+        told = said(run("fit", "seqs.fa", "--time", "0.01", "--out", "run"))
         assert "label target 2 classes (other 30, promoter 30) id left out it names the record" in told
         assert "sequence dna 40 bases each; A " in told
         unlabelled = fasta(Path("new.fa"), [f"n{number} from afar" for number in range(6)], sequences(6, seed=1))
-        assert said(command("predict", "run", unlabelled)) == "new.fa: predicted 6 rows into predictions.csv"
+        assert said(run("predict", "run", unlabelled)) == "new.fa: predicted 6 rows into predictions.csv"
         answers = pl.read_csv("predictions.csv")
         assert answers.columns == ["id", "label", "P(other)", "P(promoter)"]
         assert answers["id"].to_list() == [f"n{number}" for number in range(6)]
         labelled(Path("fresh.fa"), seed=2)
-        assert "On 60 rows of fresh.fa; look 1 at them" in said(command("evaluate", "run", "fresh.fa"))
+        assert "On 60 rows of fresh.fa; look 1 at them" in said(run("evaluate", "run", "fresh.fa"))
 
-    def test_labels_by_a_pattern_of_ones_own(self, command: Command) -> None:
+    def test_labels_by_a_pattern_of_ones_own(self, run: Run) -> None:
         headers = [f"s{number} kind={label[0]}/{number}" for number, label in enumerate(CLASSES)]
         fasta(Path("seqs.fa"), headers, sequences())
-        told = said(command("fit", "seqs.fa", "--label", r"kind=(\w)", "--time", "0.01", "--out", "run"))
+        told = said(run("fit", "seqs.fa", "--label", r"kind=(\w)", "--time", "0.01", "--out", "run"))
         assert r"label by kind=(\w) in the headers" in told
         assert "label target 2 classes (o 30, p 30)" in told
         fasta(Path("new.fa"), headers[:20], sequences(20, seed=1))
-        assert "On 20 rows of new.fa" in said(command("evaluate", "run", "new.fa", "--label", r"kind=(\w)"))
+        assert "On 20 rows of new.fa" in said(run("evaluate", "run", "new.fa", "--label", r"kind=(\w)"))
 
-    def test_labels_in_a_second_table(self, command: Command) -> None:
+    def test_labels_in_a_second_table(self, run: Run) -> None:
         names = [f"s{number}" for number in range(ROWS)]
         fasta(Path("seqs.fa"), names, sequences())
         pl.DataFrame({"id": names, "strength": CLASSES}).reverse().write_csv("labels.csv")
-        told = said(command("fit", "seqs.fa", "--labels", "labels.csv", "--time", "0.01", "--out", "run"))
+        told = said(run("fit", "seqs.fa", "--labels", "labels.csv", "--time", "0.01", "--out", "run"))
         assert "label by a second table" in told
         assert "label target 2 classes (other 30, promoter 30)" in told
-        assert said(command("predict", "run", "seqs.fa")).endswith("predicted 60 rows into predictions.csv")
+        assert said(run("predict", "run", "seqs.fa")).endswith("predicted 60 rows into predictions.csv")
 
-    def test_a_folder_for_each_class(self, command: Command) -> None:
+    def test_a_folder_for_each_class(self, run: Run) -> None:
         for label in ("other", "promoter"):
             mine = [bases for bases, its in zip(sequences(), CLASSES, strict=True) if its == label]
             fasta(Path(f"seqs/{label}/part.fa"), [f"{label}{number}" for number in range(len(mine))], mine)
-        told = said(command("fit", "seqs", "--test", "none", "--time", "0.01", "--out", "run"))
+        told = said(run("fit", "seqs", "--test", "none", "--time", "0.01", "--out", "run"))
         assert "label by folder" in told
         assert "label target 2 classes (other 30, promoter 30) id left out it names the record" in told
         assert firstlight.load("run").predictor.plan.beware == (), (
             "the names tell the label, and are never learned from"
         )
 
-    def test_a_packed_fastq_with_windows_line_ends(self, command: Command) -> None:
+    def test_a_packed_fastq_with_windows_line_ends(self, run: Run) -> None:
         records = [
             f"@r{number} class={label}\r\n{bases}\r\n+\r\n{'I' * len(bases)}\r\n"
             for number, (label, bases) in enumerate(zip(CLASSES, sequences(), strict=True))
         ]
         Path("reads.fastq.gz").write_bytes(gzip.compress("".join(records).encode()))
-        told = said(command("fit", "reads.fastq.gz", "--time", "0.01", "--out", "run"))
+        told = said(run("fit", "reads.fastq.gz", "--time", "0.01", "--out", "run"))
         assert "label target 2 classes (other 30, promoter 30)" in told
-        assert command("predict", "run", "reads.fastq.gz", "-o", "answers.parquet").status == 0
+        assert run("predict", "run", "reads.fastq.gz", "-o", "answers.parquet").status == 0
         answers = pl.read_parquet("answers.parquet")
         assert answers["id"].to_list() == [f"r{number}" for number in range(ROWS)]
 
@@ -164,9 +137,9 @@ class TestFiles:
             assert frame["id'"].to_list() == ["a", "b"]
         assert run.predict(pl.DataFrame({"sequence": sequences(2)})).columns[0] == "id"
 
-    def test_a_look_before_the_fit_takes_the_labels_of_the_file_for_its_target(self, command: Command) -> None:
+    def test_a_look_before_the_fit_takes_the_labels_of_the_file_for_its_target(self, run: Run) -> None:
         labelled(Path("seqs.fa"))
-        told = said(command("check", "seqs.fa"))
+        told = said(run("check", "seqs.fa"))
         assert "label target 2 classes (other 30, promoter 30)" in told
         assert "--target" not in told
 

@@ -5,41 +5,17 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 import firstlight
-from firstlight.cli.main import main
 
-
-@dataclass(frozen=True)
-class Printed:
-    """What a command line came to."""
-
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Printed]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `firstlight ...` within this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run_it(*words: str | Path) -> Printed:
-        status = main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return Printed(status, captured.out, captured.err)
-
-    return run_it
+if TYPE_CHECKING:
+    from tests.stories.conftest import Run
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +52,7 @@ class TestPredict:
         self, run: Run, classifier: Path, penguins: Path
     ) -> None:
         done = run("predict", classifier, penguins)
-        assert done == Printed(0, "penguins.csv: predicted 344 rows into predictions.csv\n", "")
+        assert done == (0, "penguins.csv: predicted 344 rows into predictions.csv\n", "")
         answers = pl.read_csv("predictions.csv")
         assert answers.columns == ["species", "P(Adelie)", "P(Chinstrap)", "P(Gentoo)"]
         probabilities = answers.select(pl.col("^P.*$"))
@@ -102,8 +78,10 @@ class TestPredict:
         assert_frame_equal(pl.read_excel("a.xlsx"), expected)
 
     def test_another_ending_is_refused_before_the_work(self, run: Run, classifier: Path, penguins: Path) -> None:
-        assert run("predict", classifier, penguins, "-o", "a.txt") == Printed(
-            2, "", "a.txt ends in none of .csv, .parquet, .xlsx; name the file after one of these formats.\n"
+        assert run("predict", classifier, penguins, "-o", "a.txt") == (
+            2,
+            "",
+            "a.txt ends in none of .csv, .parquet, .xlsx; name the file after one of these formats.\n",
         )
 
     def test_rows_without_the_target_in_another_order_of_columns_get_the_same_answers(
@@ -114,7 +92,7 @@ class TestPredict:
         table.with_columns(remark=pl.lit("new")).select(columns).write_csv("new.csv")
         run("predict", classifier, penguins, "-o", "a.csv")
         done = run("predict", classifier, "new.csv", "-o", "b.csv")
-        assert done == Printed(0, "new.csv: predicted 344 rows into b.csv\n", "")
+        assert done == (0, "new.csv: predicted 344 rows into b.csv\n", "")
         assert Path("a.csv").read_bytes() == Path("b.csv").read_bytes()
 
     def test_typed_rows_get_the_same_answers_as_text(

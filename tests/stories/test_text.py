@@ -6,8 +6,6 @@ import json
 import random
 import re
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,39 +14,14 @@ import pytest
 
 import firstlight
 from firstlight.checking import check
-from firstlight.cli.main import main
 from firstlight.model.fitting import Epoch
 from firstlight.workflow import Choices, Finished, Interrupted, fit_steps
 
 if TYPE_CHECKING:
     from tests.conftest import Bare, Fit
+    from tests.stories.conftest import Run
 
 PROOF = "the same model, to the last bit\n"
-
-
-@dataclass(frozen=True)
-class Printed:
-    """What a command line came to."""
-
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Printed]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `firstlight ...` within this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run_it(*words: str | Path) -> Printed:
-        status = main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return Printed(status, captured.out, captured.err)
-
-    return run_it
 
 
 def fits_again(bare: Bare, folder: Path | None) -> None:
