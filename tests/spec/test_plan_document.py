@@ -56,6 +56,7 @@ PLAN = Plan(
             decay=0.05,
             placed=False,
             both=False,
+            half=False,
         ),
         "runs": RunsSettings(
             epochs=20, runs=(4, 5), gaps=(1,), most=7000, decay=10.0, smoothing=1.0, places=(1, 2), both=False

@@ -28,6 +28,7 @@ from firstlight.kinds.kind import (
     share,
 )
 from firstlight.kinds.piece_parts import PiecesSettings, part_over_pieces
+from firstlight.kinds.precision import half_pays
 from firstlight.machine import measured_once
 from firstlight.plain.bases import base_codes, base_features, strand_pieces
 from firstlight.plain.loop import learning
@@ -72,7 +73,7 @@ class MotifsSettings(PartSettings, frozen=True):
     """The sizes of the convolutional network, and how it is fitted.
 
     length: of all columns together, with what is put between them. placed: a place means the same in every sequence.
-    both: a sequence and its reverse complement are the same.
+    both: a sequence and its reverse complement are the same. half: convolutions are done in bfloat16.
     """
 
     length: int = Field(ge=1, le=1_000_000)
@@ -84,6 +85,7 @@ class MotifsSettings(PartSettings, frozen=True):
     decay: float = Field(ge=0)
     placed: bool
     both: bool
+    half: bool
 
 
 class RunsSettings(PiecesSettings, frozen=True):
@@ -176,13 +178,14 @@ def strands_told(codes: Tensor, aim: Aim, *, equal: bool, may_be_both: bool) -> 
 
 def bases_a_second() -> float:
     """How many bases a second one member of the network learns from here; measured once."""
-    return measured_once(f"torch {torch.__version__} threads {torch.get_num_threads()} bases", _measure)
+    name = f"torch {torch.__version__} threads {torch.get_num_threads()} bases"
+    return measured_once(name + (" in bfloat16" if half_pays() else ""), _measure)
 
 
 def _measure() -> float:
     codes = torch.arange(4 * BATCH * 100).remainder(7).clamp_max(3).to(torch.uint8).view(-1, 100)
     targets = torch.arange(len(codes)) % 2
-    model = Strands("bases", 1, CHANNELS, 100, SEGMENTS, 2, placed=False, both=False)
+    model = Strands("bases", 1, CHANNELS, 100, SEGMENTS, 2, placed=False, both=False, half=half_pays())
     learns = learning(torch.arange(len(codes)) % 8, 1)
     seconds = []
     for _ in range(3):  # the first time, memory is set up
@@ -226,7 +229,7 @@ def part_settings(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], aim: A
     motifs = MotifsSettings(
         epochs=epochs, length=length, members=min(members, aim.folds), channels=CHANNELS,
         segments=min(SEGMENTS, length) if equal else 0, batch=BATCH, rate=RATE, decay=DECAY, placed=equal and not both,
-        both=both,
+        both=both, half=half_pays(),
     )  # fmt: skip
     most = MOST_WEIGHTS // ((FOLDS + 1) * (1 if aim.outputs == 2 else aim.outputs))
     runs = RunsSettings(
@@ -271,8 +274,9 @@ def _codes_in_script(both: bool) -> str:
 
 def _strands(length: int, settings: MotifsSettings, outputs: int) -> Strands:
     return Strands(
-        "bases", settings.members, settings.channels, length, settings.segments, outputs, settings.placed, settings.both
-    )
+        "bases", settings.members, settings.channels, length, settings.segments, outputs, settings.placed,
+        settings.both, settings.half,
+    )  # fmt: skip
 
 
 MOTIFS: NetworkPart[DnaSettings, MotifsSettings] = NetworkPart(
@@ -286,6 +290,7 @@ MOTIFS: NetworkPart[DnaSettings, MotifsSettings] = NetworkPart(
         "channels": ENOUGH,
         "placed": TOLD,
         "both": TOLD,
+        "half": "whichever convolutions are quicker on this machine",
     },
     encode=_encode_motifs,
     build=lambda codes, settings, outputs: _strands(settings.length, settings, outputs),
@@ -299,7 +304,8 @@ MOTIFS: NetworkPart[DnaSettings, MotifsSettings] = NetworkPart(
         encode=lambda settings: _codes_in_script(settings.both),
         build=lambda settings, outputs: (
             f'Strands("bases", {settings.members}, channels={settings.channels}, length={settings.length}, '
-            f"segments={settings.segments},\n    outputs={outputs}, placed={settings.placed}, both={settings.both})"
+            f"segments={settings.segments},\n    outputs={outputs}, placed={settings.placed}, both={settings.both}, "
+            f"half={settings.half})"
         ),
         learns=lambda settings: f"learning(folds, {settings.members})",
         fit=lambda settings: (

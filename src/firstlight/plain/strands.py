@@ -50,15 +50,17 @@ class Strands(nn.Module):
 
     view: under which name the inputs hold the codes. segments: parts of the sequence that are averaged by themselves.
     placed: whether a place means the same in every sequence, as where all were cut around one point. both: whether a
-    sequence and its reverse complement are the same.
+    sequence and its reverse complement are the same. half: whether convolutions are done in bfloat16.
     """
 
     def __init__(
-        self, view: str, members: int, channels: int, length: int, segments: int, outputs: int, placed: bool, both: bool
-    ) -> None:
+        self, view: str, members: int, channels: int, length: int, segments: int, outputs: int, placed: bool,
+        both: bool, half: bool,
+    ) -> None:  # fmt: skip
         super().__init__()
         wide = members * channels
         self.view, self.members, self.channels, self.both = view, members, channels, both
+        self.kind = torch.bfloat16 if half else torch.float32
         self.stem = nn.Conv1d(4, wide, STEM, padding=STEM // 2)
         self.place = nn.Parameter(torch.zeros(1, wide, length)) if placed else None
         self.blocks = nn.ModuleList(GatedBlock(members, channels, apart) for apart in STEPS_BETWEEN)
@@ -82,9 +84,9 @@ class Strands(nn.Module):
         """What the members answer to one strand."""
         bases = (codes.unsqueeze(1) == torch.arange(4, dtype=torch.uint8).unsqueeze(1)).float()  # (rows, 4, length)
         length = (codes != PADDING).sum(dim=1, keepdim=True).clamp_min(1)
-        known = (codes != PADDING).unsqueeze(1).to(torch.bfloat16)
-        share = ((codes != PADDING) / length).unsqueeze(2).to(torch.bfloat16)  # of each base in an average
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        known = (codes != PADDING).unsqueeze(1).to(self.kind)
+        share = ((codes != PADDING) / length).unsqueeze(2).to(self.kind)  # of each base in an average
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.kind == torch.bfloat16):
             signal = self.stem(bases)  # (rows, members * channels, length)
             if self.place is not None:
                 signal = signal + self.place.to(signal.dtype)
