@@ -10,6 +10,7 @@ import polars as pl
 import torch
 
 from firstlight.data.frames import FrameLike
+from firstlight.data.pixel_cells import hashed, pixel_shape
 from firstlight.data.sources import read
 from firstlight.data.table import NAMING, Table
 from firstlight.evaluate.wording import listed, named, percent, significant
@@ -123,7 +124,8 @@ def column_seen(cells: pl.Series, column: Column, reason: str) -> ColumnSeen:
     """A column in few words: its range or its words; or why it is left out."""
     if column.settings is None:
         return ColumnSeen(column.name, column.kind, reason, None)
-    return ColumnSeen(column.name, column.kind, contents(cells, column.settings), cells.null_count())
+    told = _pixels(cells, reason) if pixel_shape(cells.dtype) else contents(cells, column.settings)
+    return ColumnSeen(column.name, column.kind, told, cells.null_count())
 
 
 def contents(cells: pl.Series, settings: Settings) -> str:
@@ -168,6 +170,12 @@ def _sequences(cells: pl.Series) -> str:
     told = [f"{base} {percent(part)}" for base, part in shares.items()]
     others = letters - sum(int(written.str.count_matches(base, literal=True).sum()) for base in "ACGT")
     return f"{size}; {', '.join([*told, *([f'other letters {percent(others / letters)}'] if others else [])])}"
+
+
+def _pixels(cells: pl.Series, reason: str) -> str:
+    """How large pictures and videos are as they are read, and how many are of one colour."""
+    flat = sum(int(pixels.max()) == int(pixels.min()) for pixels in cells.drop_nulls().to_numpy())
+    return reason + (f"; {whole(flat)} of a single colour" if flat else "")
 
 
 def numbers_as(cells: pl.Series, settings: NumberSettings) -> pl.Series:
@@ -227,7 +235,7 @@ def _copies(rows: pl.DataFrame, used: list[str], target: str | None) -> list[Rem
     compared = [name for name in rows.columns if name in used or name == target]
     if not compared:
         return []
-    copies = len(rows) - rows.select(compared).n_unique()
+    copies = len(rows) - hashed(rows.select(compared)).n_unique()
     if not 0 < copies < len(rows) / 2:
         return []
     return [

@@ -20,9 +20,9 @@ from firstlight.plain.loop import rows_of
 from firstlight.plain.targets import member_log_losses, member_squared_errors
 from firstlight.refusal import Refused
 from firstlight.store.folder import model_path
-from firstlight.store.model_file import FILE_NAME
+from firstlight.store.model_file import FILE_NAME, example_rows
 from firstlight.store.run import Run
-from firstlight.using import example_rows, load
+from firstlight.using import load
 from firstlight.wording import counted
 
 BINS = 16

@@ -14,6 +14,7 @@ import polars as pl
 from torch import Tensor
 
 from firstlight.asking import TEST_SHARE, Source, place_of, placed, requested, reread
+from firstlight.data.pixel_cells import hashed
 from firstlight.data.sources import read
 from firstlight.data.table import NAMING, Table
 from firstlight.eject.script import script_of
@@ -25,9 +26,8 @@ from firstlight.model.encoding import complete, encode_target, known_targets
 from firstlight.model.predictions import Predictions, predictions
 from firstlight.plan.plan import Plan, Task
 from firstlight.refusal import Refused, column_named
-from firstlight.store.audit import audit
 from firstlight.store.folder import METRICS, ROWS, model_path, read_metrics
-from firstlight.store.model_file import Examples, load_model
+from firstlight.store.model_file import load_model
 from firstlight.store.run import Run
 from firstlight.workflow import (
     Choices,
@@ -109,8 +109,8 @@ def predict(model: Run | str | Path, source: Source, *, sheet: str | None = None
 
     why: whether to find out what in each row moved its answer: every cell, word and base is left out in turn.
     """
-    table = read(source, sheet=sheet)
     run = model if isinstance(model, Run) else load(model)
+    table = read(source, sheet=sheet, forms=run.predictor.plan.source.forms)
     naming = NAMING.get(table.reading.reader)
     answered = predictions(run.predictor, table.frame, shown(table), naming=naming, why=why)
     return replace(answered, notes=(*table.notes, *answered.notes))
@@ -139,7 +139,9 @@ def evaluate(model: Run | str | Path, source: Source | None = None, *, sheet: st
     Every look counts: it is written into the run's metrics.json, and from the second on the verdict says so.
     """
     run = model if isinstance(model, Run) else load(model)
-    return _on_own_rows(run) if source is None else _on_new_rows(run, read(source, sheet=sheet))
+    if source is None:
+        return _on_own_rows(run)
+    return _on_new_rows(run, read(source, sheet=sheet, forms=run.predictor.plan.source.forms))
 
 
 def _on_own_rows(run: Run) -> Tested:
@@ -199,12 +201,14 @@ def _twins(run: Run, rows: pl.DataFrame) -> list[str]:
     columns = [*plan.inputs, plan.target.column]
     try:
         again = reread(plan)
-        old = read(place_of(plan, run.folder, ROWS), sheet=again.sheet, label=again.label).frame
+        old = read(
+            place_of(plan, run.folder, ROWS), sheet=again.sheet, label=again.label, forms=plan.source.forms
+        ).frame
     except Refused:
         return []
     if not set(columns) <= set(old.columns):
         return []
-    now, then = (frame.select(pl.col(columns).cast(pl.String)) for frame in (rows, old))
+    now, then = (_as_text(frame.select(columns)) for frame in (rows, old))
     twins = len(now.join(then.unique(), on=columns, how="semi", nulls_equal=True))
     if twins <= CHANCE_TWINS * len(rows):
         return []
@@ -214,6 +218,11 @@ def _twins(run: Run, rows: pl.DataFrame) -> list[str]:
     ]
 
 
+def _as_text(rows: pl.DataFrame) -> pl.DataFrame:
+    """All cells as text, to tell rows by; a picture or video as the hash of its pixels."""
+    return hashed(rows).cast(pl.String)
+
+
 def _groups_of_new(rows: pl.DataFrame, plan: Plan) -> Tensor | None:
     """The group of each row, where the model was tested by group and the rows say theirs."""
     return groups_of(rows, plan.split) if plan.split.column in rows.columns else None
@@ -221,7 +230,7 @@ def _groups_of_new(rows: pl.DataFrame, plan: Plan) -> Tensor | None:
 
 def _look_at(run: Run, rows: pl.DataFrame) -> tuple[int, bool]:
     """How often these rows were looked at, this time included; they are known again by their cells."""
-    text = rows.select(sorted(rows.columns)).with_columns(pl.all().cast(pl.String)).write_csv()
+    text = _as_text(rows.select(sorted(rows.columns))).write_csv()
     fingerprint = hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
     before = read_metrics(run.folder).get("looks_elsewhere") if run.folder else None
     counts = before if isinstance(before, dict) else {}
@@ -244,10 +253,3 @@ def eject(model: Run | str | Path, path: str | Path) -> str:
     script = script_of(run.predictor, run.evaluation, Path(path).absolute().parent)
     write_whole(Path(path), script)
     return script
-
-
-def example_rows(path: Path) -> pl.DataFrame:
-    """The training rows that a model file carries, by which it is checked at load: its inputs alone."""
-    examples = Examples.model_validate_json(audit(path).metadata["examples"])
-    rows = pl.DataFrame({name: list(cells) for name, cells in examples.rows.items()}, strict=False)
-    return rows.with_columns(pl.col(pl.Null).cast(pl.String))

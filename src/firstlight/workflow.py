@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from firstlight.data.frames import FrameLike
+from firstlight.data.pixel_cells import hashed
 from firstlight.data.sources import read
 from firstlight.data.table import Reading, Table
 from firstlight.eject.script import script_of
@@ -210,13 +211,15 @@ def threads(number: int) -> Iterator[None]:
 
 def open_rows(source: str | Path | FrameLike | Table, choices: Choices, plan: Plan | None) -> Opened:
     """Reads the source, and the test source where there is one; rows without a target are left aside and counted."""
-    table = read(source, sheet=choices.sheet, label=choices.label)
+    table = read(source, sheet=choices.sheet, label=choices.label, forms=plan.source.forms if plan else None)
     asked = plan.target.column if plan else choices.target
     if not asked and asked not in table.frame.columns:
         asked = own_target(table)
     target = column_named(asked, table.frame.columns, shown(table))
     test_source = plan.test_source.location if plan and plan.test_source else choices.test
-    test_table = None if isinstance(test_source, float | int) else read(test_source, label=label_of(table.reading))
+    test_table = None
+    if not isinstance(test_source, float | int):
+        test_table = read(test_source, label=label_of(table.reading), forms=table.reading.forms)
     frames, notes = [table.frame], list(table.notes)
     if test_table:
         frames.append(_in_the_form_of(table, test_table))
@@ -266,8 +269,7 @@ def prepare_rows(opened: Opened, choices: Choices, plan: Plan | None) -> tuple[P
     """Sets the test rows aside before anything looks, decides, learns the encoders, and encodes the training rows."""
     target = opened.target
     split = plan.split if plan else split_of(opened, choices)
-    compared = (*split.alike, *split.near_texts, *split.near_sequences)
-    for name in (*compared, *([split.column] if split.column else [])):
+    for name in (*split.alike, *split.near, *([split.column] if split.column else [])):
         column_named(name, opened.rows.columns, shown(opened.table))
     parts = apply_split(opened.rows, target, split, opened.test_rows)
     train_rows = opened.rows[parts.train.numpy()]
@@ -315,8 +317,9 @@ def split_of(opened: Opened, choices: Choices) -> Split:
     source = shown(opened.table)
     if opened.test_table:
         taught = opened.rows[: len(opened.rows) - opened.test_rows]
-        texts, sequences = compared_by_likeness(taught, opened.target)
-        return Split(way="file", share=0, near_texts=texts, near_sequences=sequences, seed=choices.seed)
+        return Split(way="file", share=0, seed=choices.seed).model_copy(
+            update=compared_by_likeness(taught, opened.target)
+        )
     for name in (choices.time, choices.group):
         if name is not None:
             column_named(name, opened.rows.columns, source)
@@ -343,7 +346,7 @@ def _with_known_targets(parts: Parts, targets: Tensor, target: str) -> tuple[Ten
 
 def seen_before(train: pl.DataFrame, test: pl.DataFrame, plan: Plan, seen: Tensor) -> list[str]:
     """A note where rows of a test file stand among the training rows too, but for the target, or nearly do."""
-    equal = len(test.join(train, on=list(plan.inputs), how="semi", nulls_equal=True))
+    equal = len(hashed(test).join(hashed(train), on=list(plan.inputs), how="semi", nulls_equal=True))
     near = int(seen.sum()) - equal
     if equal + near == 0:
         return []

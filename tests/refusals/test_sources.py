@@ -33,8 +33,9 @@ MANIFEST = tomllib.loads((BADINPUT / "MANIFEST.toml").read_text(encoding="utf-8"
 OLD_WORKBOOK = Path(__file__).resolve().parents[1] / "spec" / "test_reading_old.xls"
 TABLE_KINDS = ("csv", "json", "parquet", "xlsx")
 TABLES = [entry for entry in MANIFEST if entry["kind"] in TABLE_KINDS or entry["name"].endswith(".csv")]
-SEQUENCES_AND_TEXTS = ("fasta", "fastq", "text")  # tests/refusals/test_sequence_files.py
-STRANGERS = [entry for entry in MANIFEST if entry not in TABLES and entry["kind"] not in SEQUENCES_AND_TEXTS]
+# Those of sequences, texts, pictures and videos have tests of their own beside this file.
+OTHERS = ("fasta", "fastq", "text", "image", "video", "zip")
+STRANGERS = [entry for entry in MANIFEST if entry not in TABLES and entry["kind"] not in OTHERS]
 
 # What the list expects of a whole fit, and reading alone cannot know: the cells are left as they stand.
 LEFT_TO_OTHERS = {

@@ -10,14 +10,17 @@ import tomlkit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firstlight.data.table import Form
 from firstlight.kinds.all_kinds import KINDS
 from firstlight.kinds.boolean import BooleanSettings
 from firstlight.kinds.category import CategorySettings
 from firstlight.kinds.date import DateSettings
 from firstlight.kinds.dna import DnaSettings, MotifsSettings, RunsSettings
+from firstlight.kinds.image import ImageSettings, PicturesSettings
 from firstlight.kinds.number import READERS, NumberSettings
 from firstlight.kinds.piece_parts import PiecesSettings
 from firstlight.kinds.text import CountsSettings, TextSettings
+from firstlight.kinds.video import ClipsSettings, VideoSettings
 from firstlight.plan.document import from_toml, to_toml
 from firstlight.plan.plan import LEFT_OUT, Column, Fitting, Network, Plan, Source, Split, Suspicion, Target
 from firstlight.refusal import Refused
@@ -25,6 +28,7 @@ from firstlight.refusal import Refused
 SOURCE = Source(
     location="a b.csv", name="a b", reader="csv", paths=("a b.csv",),
     options={"separator": ";", "sheets": ["1", "2"], "rows": 3, "header": True}, copied=False,
+    forms={"photo": Form((24, 32, 3)), "film": Form((8, 24, 32, 3), 0.125)},
 )  # fmt: skip
 PLAN = Plan(
     source=SOURCE,
@@ -38,6 +42,8 @@ PLAN = Plan(
         Column(name="day", kind="date", settings=DateSettings(forms=("%Y-%m-%d", "%d.%m.%Y"))),
         Column(name="notes", kind="text", settings=TextSettings(common=40)),
         Column(name="gene", kind="dna", settings=DnaSettings(length=60, equal=True)),
+        Column(name="photo", kind="image", settings=ImageSettings(height=24, width=32, channels=3)),
+        Column(name="film", kind="video", settings=VideoSettings(frames=8, height=24, width=32)),
         Column(name="id", kind=LEFT_OUT, settings=None),
     ),
     network=Network(members=16, width=128, layers=2, bins=4, epochs=54, batch=32, rate=0.002, decay=0.03),
@@ -60,6 +66,34 @@ PLAN = Plan(
         ),
         "runs": RunsSettings(
             epochs=20, runs=(4, 5), gaps=(1,), most=7000, decay=10.0, smoothing=1.0, places=(1, 2), both=False
+        ),
+        "pictures": PicturesSettings(
+            epochs=9,
+            height=24,
+            width=32,
+            members=2,
+            patch=3,
+            channels=16,
+            stages=2,
+            batch=32,
+            rate=0.02,
+            decay=0.05,
+            moved=0.07,
+            zoomed=0.3,
+            mirror=True,
+            half=False,
+        ),
+        "clips": ClipsSettings(
+            epochs=9,
+            frames=6,
+            height=16,
+            width=24,
+            members=2,
+            channels=16,
+            batch=16,
+            rate=0.004,
+            decay=0.05,
+            mirror=False,
         ),
     },
     fitting=Fitting(folds=8, seed=0, threads=1),
@@ -97,10 +131,12 @@ def test_the_parts_that_read_sequences_stand_behind_that_over_the_columns_each_w
     reasons = {"words.epochs": "as many as it takes", "letters.decay": "held small"}
     text = to_toml(PLAN.model_copy(update={"reasons": reasons}))
     tables = [line for line in text.splitlines() if line.startswith("[")]
-    assert tables[4:10] == ["[network]", "[words]", "[counts]", "[letters]", "[motifs]", "[runs]"]
+    first = tables.index("[network]")
+    names = ["words", "counts", "letters", "motifs", "runs", "pictures", "clips"]
+    assert tables[first + 1 : first + 8] == [f"[{name}]" for name in names]
     assert "[words]\nepochs = 20 # as many as it takes\nmost = 5000\ndecay = 4.0\nsmoothing = 0.3\n" in text
     assert read(text).reasons == reasons
-    assert list(read(text).epochs) == ["columns", "words", "counts", "letters", "motifs", "runs"]
+    assert list(read(text).epochs) == ["columns", *names]
 
 
 def test_a_plan_of_texts_alone_has_no_part_over_columns() -> None:
@@ -124,7 +160,7 @@ def without(text: str, *parts: str) -> str:
 
 def test_a_part_may_be_taken_out_as_long_as_one_reads_its_columns() -> None:
     left = read(without(to_toml(PLAN), "counts", "letters"))
-    assert list(left.parts) == ["words", "motifs", "runs"]
+    assert list(left.parts) == ["words", "motifs", "runs", "pictures", "clips"]
     with pytest.raises(
         Refused,
         match=r"^plan\.toml: columns of the kind text need a part that reads them: \[words\] or \[counts\] or ",

@@ -202,9 +202,9 @@ def test_a_folder_with_a_training_and_a_test_part_is_refused_with_the_part_to_na
         read(tmp_path / "d")
 
 
-def test_a_folder_of_pictures_with_a_note_beside_them_is_no_folder_of_texts(tmp_path: Path) -> None:
+def test_a_folder_of_letters_with_a_note_beside_them_is_no_folder_of_texts(tmp_path: Path) -> None:
     written(tmp_path / "d" / "readme.txt", "pictures")
     for number in range(3):
-        written(tmp_path / "d" / f"{number}.png", b"\x89PNG")
+        written(tmp_path / "d" / f"{number}.pdf", b"%PDF")
     with pytest.raises(Refused, match=r"d is a folder; name a file in it, or a pattern such as '.*/d/\*\.csv'\.$"):
         read(tmp_path / "d")

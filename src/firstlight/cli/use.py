@@ -48,7 +48,9 @@ def _explained(paper: Paper, answered: Predictions, run: Run) -> None:
 def run_evaluate(model: str, source: str | None, sheet: str | None, label: str | None, labels: str | None) -> None:
     """The scores, the verdict, and how often these rows were looked at."""
     run = load(model)
-    found = evaluate(run, None if source is None else read(source, sheet=sheet, label=label, labels=labels))
+    forms = run.predictor.plan.source.forms
+    table = None if source is None else read(source, sheet=sheet, label=label, labels=labels, forms=forms)
+    found = evaluate(run, table)
     paper = Paper(console(), gutter=0)
     paper.say(f"On {found.rows}; look {found.looks} at them{'' if found.recorded else ', which is not recorded'}")
     score_table(Paper(paper.console, gutter=2), found.evaluation)

@@ -1,4 +1,7 @@
-"""Cells that hold more than one value: a record gets a column for each of its fields, a list becomes its text."""
+"""Cells that hold more than one value: a record gets a column for each of its fields, a list becomes its text.
+
+Pictures and videos stay as they are: arrays of bytes.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 
 import polars as pl
 
+from firstlight.data.pixel_cells import pixel_shape
 from firstlight.data.wording import listed
 
 # Records may hold records; those deeper than this become text.
@@ -31,7 +35,7 @@ def flat(frame: pl.DataFrame, notes: list[str]) -> tuple[pl.DataFrame, bool]:
 
 
 def _is_nested(kind: pl.DataType) -> bool:
-    return kind.is_nested() or kind == pl.Object
+    return (kind.is_nested() or kind == pl.Object) and pixel_shape(kind) is None
 
 
 def _unfolded(frame: pl.DataFrame) -> pl.DataFrame:

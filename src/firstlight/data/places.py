@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from firstlight.data.folders import PACKED_SUFFIXES, contents_of
+from firstlight.data.folders import PACKED_SUFFIXES, Contents, contents_of
 from firstlight.refusal import Refused, nearest
 
 STANDARD_INPUT = "-"
@@ -31,6 +31,7 @@ class Source:
     held:     the bytes where they are not simply those of the file: from a pipe, or unpacked.
     packed:   how the bytes were packed in the file, outermost first: ("gzip",).
     inner:    the path inside the folder that was given, with "/"; empty where the file itself was.
+    archive, member: the zip archive that it lies in, and its name there; empty where it lies in none.
     """
 
     location: str
@@ -39,11 +40,13 @@ class Source:
     held: bytes | None = None
     packed: tuple[str, ...] = ()
     inner: str = ""
+    archive: str = ""
+    member: str = ""
 
     def head(self, size: int) -> bytes:
         """The first bytes, to tell the format by."""
-        if self.held is not None:
-            return self.held[:size]
+        if self.held is not None or self.member:
+            return self.content()[:size]
         try:
             with Path(self.path or "").open("rb") as stream:
                 return stream.read(size)
@@ -54,6 +57,10 @@ class Source:
         """All bytes."""
         if self.held is not None:
             return self.held
+        if self.member:
+            from firstlight.data.archive import content_in_archive
+
+            return content_in_archive(self.archive, self.member)
         try:
             return Path(self.path or "").read_bytes()
         except OSError as error:
@@ -70,10 +77,10 @@ def unreadable(location: str, error: OSError) -> Refused:
 
 
 def sources_at(location: str) -> list[Source]:
-    """The files that a path, a pattern or a folder names, sorted by name; "-" is standard input.
+    """The files that a path, a pattern, a folder or an archive names, sorted by name; "-" is standard input.
 
-    Raises Refused for a missing file (naming the nearest), a folder of other files than sequences and texts, a device,
-    a pattern that matches nothing, and an address on a network.
+    Raises Refused for a missing file (naming the nearest), a folder of files that are not read, a device, a pattern
+    that matches nothing, and an address on a network.
     """
     if location == STANDARD_INPUT:
         return [Source(location, "input", None, held=sys.stdin.buffer.read())]
@@ -85,16 +92,20 @@ def sources_at(location: str) -> list[Source]:
     try:
         if not path.exists() and PATTERN_LETTERS & set(location):
             return [_source(part) for part in _matches(location)]
-        if is_folder(location) and (contents := contents_of(location)) is not None:
-            return [replace(_source(str(path / inner)), inner=inner) for inner in contents.files]
+        if (contents := contents_of(location)) is not None:
+            return [source_inside(contents, inner) for inner in contents.files]
         return [_source(location)]
     except OSError as error:
         raise unreadable(location, error) from error
 
 
-def is_folder(location: str) -> bool:
-    """Whether a folder is named."""
-    return bool(location) and "\0" not in location and Path(location).is_dir()
+def source_inside(contents: Contents, inner: str) -> Source:
+    """A file inside a folder or an archive that was looked through."""
+    location = f"{contents.place}/{inner}"
+    if not contents.archive:
+        return replace(_source(location), inner=inner)
+    member = f"{location.removeprefix(contents.archive).lstrip('/')}"
+    return Source(location, short_name(inner), None, inner=inner, archive=contents.archive, member=member)
 
 
 def file_at(location: str) -> str:

@@ -1,19 +1,20 @@
 """Step 1, prepare and load: any source to a `Table`. The format is told by the content; the name decides only where
 the content leaves it open, as between a text a line and a table of one column.
 
-In: a path, a pattern of paths, a folder of texts or sequences, "-" for standard input, an address of a SQLite table,
-or a frame. Out: the table, how it was read, and what was odd about it. What cannot be read is refused in one sentence.
+In: a path, a pattern of paths, a folder or archive of pictures, videos, texts or sequences, "-" for standard input, an
+address of a SQLite table, or a frame. Out: the table, how it was read, and what was odd about it. What cannot be read
+is refused in one sentence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from firstlight.data.folders import contents_of
-from firstlight.data.places import Source, is_folder, short_name, sources_at
+from firstlight.data.folders import Contents, contents_of
+from firstlight.data.places import Source, short_name, source_inside, sources_at
 from firstlight.data.signatures import (
     ARROW_FILE,
     ARROW_STREAM,
@@ -22,7 +23,7 @@ from firstlight.data.signatures import (
     is_workbook,
     looks_like_json,
 )
-from firstlight.data.table import Table
+from firstlight.data.table import Form, Table
 from firstlight.refusal import Refused
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ STRANGERS = (
     (4, b"ftyp", "a video"),
     (0, b"\x1aE\xdf\xa3", "a video"),
     (0, b"%PDF", "a PDF; export the table from the program that made it, or copy it into a spreadsheet"),
-    (0, b"\x93NUMPY", "a NumPy array"),
     (0, b"\x80\x02", "a pickle, which is never opened because it can run code"),
     (0, b"\x80\x03", "a pickle, which is never opened because it can run code"),
     (0, b"\x80\x04", "a pickle, which is never opened because it can run code"),
@@ -65,16 +65,18 @@ def read(
     sheet: str | None = None,
     label: str | None = None,
     labels: str | Path | None = None,
+    forms: Mapping[str, Form] | None = None,
 ) -> Table:
     """The table in a source.
 
     source: a path, a pattern ("sales-*.csv": files with the same columns, one below the other in the order of their
-            names), a folder of text files or of sequences (folders in it are the classes), "-" for standard input,
-            "sqlite:///file.db?table=name" or "...?query=SELECT ...", or a frame of polars, pandas or any library that
-            hands over Arrow columns; a table that is read already stays as it is.
+            names), a folder or zip archive of pictures, videos, text files or sequences (folders in it are the
+            classes), "-" for standard input, "sqlite:///file.db?table=name" or "...?query=SELECT ...", or a frame of
+            polars, pandas or any library that hands over Arrow columns; a table that is read already stays as it is.
     sheet:  the sheet of a workbook; else the first that holds a table.
     label:  for FASTA and FASTQ: a regular expression whose one group is the label in each header; else found out.
     labels: for FASTA and FASTQ: a table with a column id and the labels.
+    forms:  in which the pictures and videos of columns are read, as those of another table were; else found out.
 
     Raises Refused, with one sentence, where there is no table to be had.
     """
@@ -84,7 +86,7 @@ def read(
         from firstlight.data.frames import read_frame
 
         return read_frame(source)
-    return _read_place(str(source), _Asked(sheet, label, labels))
+    return _read_place(str(source), _Asked(sheet, label, labels, forms or {}))
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class _Asked:
     sheet: str | None
     label: str | None
     labels: str | Path | None
+    forms: Mapping[str, Form]
 
     def refuse_sheet(self, location: str) -> None:
         """An option that has nothing to act on is refused, lest someone believe that it did."""
@@ -118,29 +121,53 @@ def _read_place(location: str, asked: _Asked) -> Table:
     found = sources_at(location)
     if asked.labels is not None:
         sources_at(str(asked.labels))
-    if is_folder(location):
-        return _read_folder(location, found, asked)
+    if (contents := contents_of(location)) is not None:
+        return _read_contents(contents, location, found, asked)
     from firstlight.data.packing import unpack
+    from firstlight.data.signatures import array_format
 
-    first, notes = unpack(found[0])
+    first, notes = (found[0], []) if array_format(found[0]) else unpack(found[0])
     if _is_of_sequences(first):
         return _read_sequences(location, [first, *found[1:]], asked, notes)
     asked.refuse_labels(location)
-    tables = [_read_unpacked(first, notes, asked), *(_read_unpacked(*unpack(part), asked) for part in found[1:])]
+    if array_format(first):
+        asked.refuse_sheet(location)
+        from firstlight.data.arrays import read_arrays
+
+        return read_arrays(first, asked.forms)
+    tables = [_read_table(found[0], first, notes, asked)]
+    alike = replace(asked, forms=tables[0].reading.forms)
+    tables += [_read_table(part, *unpack(part), alike) for part in found[1:]]
     return tables[0] if len(tables) == 1 and found[0].location == location else _joined(location, tables)
 
 
-def _read_folder(location: str, found: Sequence[Source], asked: _Asked) -> Table:
-    contents = contents_of(location)
-    if contents is None:
-        raise Refused(f"{location} has changed while it was read; try again.")
+def _read_contents(contents: Contents, location: str, found: Sequence[Source], asked: _Asked) -> Table:
+    """What a folder or an archive holds."""
     if contents.holds == "sequences":
         return _read_sequences(location, found, asked, contents.notes)
-    asked.refuse_sheet(location)
     asked.refuse_labels(location)
-    from firstlight.data.text_folder import read_text_folder
+    if contents.holds == "texts":
+        asked.refuse_sheet(location)
+        from firstlight.data.text_folder import read_text_folder
 
-    return read_text_folder(location, found, contents.notes)
+        return read_text_folder(contents.place, found, contents.notes)
+    if len(contents.tables) == 1:
+        table = _read_table_of_files(contents, asked)
+        if table is not None:
+            return table
+    asked.refuse_sheet(location)
+    from firstlight.data.picture_folder import read_pixel_folder
+
+    return read_pixel_folder(location, contents, found, asked.forms)
+
+
+def _read_table_of_files(contents: Contents, asked: _Asked) -> Table | None:
+    """The table that lies beside pictures or videos and names them; None where it names none."""
+    from firstlight.data.packing import unpack
+
+    source = source_inside(contents, contents.tables[0])
+    table = _read_table(source, *unpack(source), asked)
+    return table if table.reading.forms else None
 
 
 def _read_sequences(location: str, found: Sequence[Source], asked: _Asked, notes: Sequence[str]) -> Table:
@@ -157,9 +184,13 @@ def _is_of_sequences(source: Source) -> bool:
     return format_in(source) is not None
 
 
-def _read_unpacked(source: Source, notes: list[str], asked: _Asked) -> Table:
-    table = _read_format(source, asked)
-    return replace(table, notes=(*notes, *_name_notes(source, table), *table.notes))
+def _read_table(source: Source, unpacked: Source, notes: list[str], asked: _Asked) -> Table:
+    """The table in a file, with the pictures and videos that its cells hold or name."""
+    table = _read_format(unpacked, asked)
+    table = replace(table, notes=(*notes, *_name_notes(unpacked, table), *table.notes))
+    from firstlight.data.picture_columns import with_pixels
+
+    return with_pixels(table, source, asked.forms)
 
 
 def _read_format(source: Source, asked: _Asked) -> Table:

@@ -12,11 +12,9 @@ from firstlight.data.encoding import SPOKEN, Encoding, text_of
 from firstlight.data.packing import unpack
 from firstlight.data.places import Source, short_name
 from firstlight.data.table import Reading, Table
-from firstlight.data.wording import are, listed
+from firstlight.data.wording import are, notes_on_files
 from firstlight.refusal import Refused
 from firstlight.wording import counted, whole
-
-NOTES_SHOWN = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +40,7 @@ def read_text_folder(location: str, sources: Sequence[Source], notes: Sequence[s
             refusals.append(str(refusal))
     if not examples:
         raise Refused(f"{location}: none of its {whole(len(sources))} files can be read; {refusals[0]}")
-    said = [*notes, *_notes_on_files(oddities)]
+    said = [*notes, *notes_on_files(oddities)]
     if refusals:
         said.append(f"{counted(len(refusals), 'file')} cannot be read and {are(len(refusals))} left out: {refusals[0]}")
     frame = pl.DataFrame(
@@ -76,16 +74,6 @@ def _example(source: Source, oddities: dict[str, list[str]]) -> _Example:
     for note in (*notes, *text.notes):
         oddities.setdefault(note, []).append(source.inner)
     return _Example(source.inner, content, text.encoding, text.changed or bool(held.packed))
-
-
-def _notes_on_files(oddities: dict[str, list[str]]) -> list[str]:
-    """Each oddity with the files that have it, the most frequent first."""
-    found = sorted(oddities.items(), key=lambda item: -len(item[1]))
-    notes = [f"{listed(files)}: {note}" for note, files in found[:NOTES_SHOWN]]
-    if len(found) > NOTES_SHOWN:
-        rest = len({file for _, files in found[NOTES_SHOWN:] for file in files})
-        notes.append(f"{counted(rest, 'more file')} {'has' if rest == 1 else 'have'} something odd")
-    return notes
 
 
 def _read_by_the_script(location: str) -> list[str]:

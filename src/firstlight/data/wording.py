@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from firstlight.wording import whole
+from firstlight.wording import counted, whole
 
 NAMES_SHOWN = 3
 LONGEST_REASON = 150
+NOTES_SHOWN = 5
 
 
 def are(count: int) -> str:
@@ -34,3 +35,13 @@ def brief(error: Exception) -> str:
     """What an error of a library says, on one line, short, without a full stop."""
     text = "".join(letter if letter.isprintable() else " " for letter in str(error))
     return " ".join(text.split())[:LONGEST_REASON].rstrip(". ")
+
+
+def notes_on_files(oddities: Mapping[str, Sequence[str]]) -> list[str]:
+    """Each oddity with the names of the files that have it, the most frequent first."""
+    found = sorted(oddities.items(), key=lambda item: -len(item[1]))
+    notes = [f"{listed(files)}: {note}" for note, files in found[:NOTES_SHOWN]]
+    if len(found) > NOTES_SHOWN:
+        rest = len({file for _, files in found[NOTES_SHOWN:] for file in files})
+        notes.append(f"{counted(rest, 'more file')} {'has' if rest == 1 else 'have'} something odd")
+    return notes

@@ -10,6 +10,7 @@ from functools import cache
 from importlib.resources import files
 
 PACKAGE = "firstlight.plain"
+LIBRARIES = ("PIL", "av", "numpy", "polars", "torch")  # that scripts use
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def import_lines(names: Iterable[str]) -> list[str]:
         for module in modules
     ]
     lines = sorted(plain) + from_lines
-    outside = [line for line in lines if line.split()[1].partition(".")[0] in ("torch", "numpy", "polars")]
+    outside = [line for line in lines if line.split()[1].partition(".")[0] in LIBRARIES]
     standard = [line for line in lines if line not in outside]
     return [*standard, *([""] if standard and outside else []), *outside]
 

@@ -54,7 +54,7 @@ def _parts_built(plan: Plan, encoders: Encoders) -> dict[str, str]:
     if sizes := plan.network:
         told = f"{sizes.members}, width={sizes.width}, layers={sizes.layers}, outputs={outputs}"
         made[COLUMNS] = f"Members(features, {told})"
-    return made | {part.name: part.snippets.build(plan.parts[part.name], outputs) for _, part in plan.sequence_parts}
+    return made | {part.name: part.snippets.build(plan.parts[part.name], outputs) for _, part in plan.kind_parts}
 
 
 def build_line(predictor: Predictor) -> list[str]:
@@ -91,7 +91,7 @@ def _fits(plan: Plan) -> dict[str, tuple[str, str, str]]:
     if sizes := plan.network:
         told = f"epochs={sizes.epochs}, batch={sizes.batch}, rate={sizes.rate!r}, decay={sizes.decay!r}"
         fits[COLUMNS] = (f"learning(folds, {sizes.members})", "fit_members", told)
-    for _, part in plan.sequence_parts:
+    for _, part in plan.kind_parts:
         settings = plan.parts[part.name]
         fits[part.name] = (part.snippets.learns(settings), *part.snippets.fit(settings))
     return fits
@@ -176,14 +176,14 @@ def _believed(plan: Plan) -> list[str]:
         fit = f"weights, bias = fit_weights(held_out, {learned})  # how far each part is believed"
     else:
         fit = f"weights = least_squares_weights(held_out.squeeze(2), {learned})  # how far each part is believed"
-    settled = [f"{part.name}.{part.snippets.settle}" for _, part in plan.sequence_parts if part.snippets.settle]
+    settled = [f"{part.name}.{part.snippets.settle}" for _, part in plan.kind_parts if part.snippets.settle]
     return [*lines, fit, *([f"model.{settled[0].partition('.')[2]}"] if alone and settled else settled)]
 
 
 def some_rows_are_held_out_by_none(plan: Plan) -> bool:
     """Whether a part has fewer members than there are folds, so that it has no held-out answer to some rows."""
     folds = torch.arange(plan.fitting.folds)
-    learns = [part.learns(folds, plan.parts[part.name]) for _, part in plan.sequence_parts]
+    learns = [part.learns(folds, plan.parts[part.name]) for _, part in plan.kind_parts]
     return any(bool((each.amin(dim=0) > 0).any()) for each in learns)
 
 

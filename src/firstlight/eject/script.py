@@ -94,6 +94,8 @@ def _compared(split: Split) -> list[str]:
         "ALIKE": (split.alike, "rows equal in all of these stay together"),
         "ALIKE_TEXTS": (split.near_texts, "rows with nearly the same text stay together"),
         "ALIKE_SEQUENCES": (split.near_sequences, "and with nearly the same sequence, or its reverse complement"),
+        "ALIKE_PICTURES": (split.near_pictures, "rows that look nearly the same stay together"),
+        "ALIKE_VIDEOS": (split.near_videos, "rows that look nearly the same stay together"),
     }
     return [
         in_brackets(f"{name} = [", list(map(repr, columns)), "]", why)
@@ -151,7 +153,7 @@ def _encoded(predictor: Predictor) -> list[str]:
     if predictor.kept != NETWORK:
         return blocks
     return blocks + [
-        f'"{block}": {part.snippets.encode(plan.parts[part.name])}' for block, (_, part) in plan.sequence_blocks.items()
+        f'"{block}": {part.snippets.encode(plan.parts[part.name])}' for block, (_, part) in plan.part_blocks.items()
     ]
 
 
@@ -173,8 +175,11 @@ def _read(source: Source, folder: Path, copy: str) -> str:
         return f'read_parquet([HERE / "{copy}"])'
     paths = [os.path.relpath(Path(path).resolve(), folder.resolve()).replace(os.sep, "/") for path in source.paths]
     shown = ", ".join(f"HERE / {path!r}" for path in paths)
-    options = "".join(f", {name}={value!r}" for name, value in source.options.items())
-    return f"read_{source.reader}([{shown}]{options})"
+    options: dict[str, object] = dict(source.options)
+    for form in (source.forms or {}).values():  # of the one column of pixels that such a reader makes
+        options |= {"shape": form.shape, **({"step": form.step} if form.step else {})}
+    told = "".join(f", {name}={value!r}" for name, value in options.items())
+    return f"read_{source.reader}([{shown}]{told})"
 
 
 def _splitting(plan: Plan, *, with_kin: bool) -> list[str]:
@@ -209,10 +214,11 @@ def _kin(split: Split) -> list[str]:
         return [f"kin = kin_by_equality(rows, [{split.column!r}])  # {why}"]
     rows = "taught" if split.way in ("time", "file") else "rows"
     ways = [f"kin_by_equality({rows}, ALIKE)"] if split.alike else []
-    if split.near_texts:
-        ways.append(f"*map(like_texts, {rows}[ALIKE_TEXTS])")
-    if split.near_sequences:
-        ways.append(f"*map(like_sequences, {rows}[ALIKE_SEQUENCES])")
+    likenesses = {
+        "texts": split.near_texts, "sequences": split.near_sequences, "pictures": split.near_pictures,
+        "videos": split.near_videos,
+    }  # fmt: skip
+    ways += [f"*map(like_{what}, {rows}[ALIKE_{what.upper()}])" for what, columns in likenesses.items() if columns]
     if not ways:
         return [f"kin = torch.arange(len(rows))  # {why}"]
     if rows == "taught":

@@ -8,11 +8,13 @@ from firstlight.kinds.boolean import BOOLEAN
 from firstlight.kinds.category import CATEGORY
 from firstlight.kinds.date import DATE
 from firstlight.kinds.dna import DNA
+from firstlight.kinds.image import IMAGE
 from firstlight.kinds.kind import Kind
 from firstlight.kinds.number import NUMBER
 from firstlight.kinds.text import TEXT
+from firstlight.kinds.video import VIDEO
 
-KINDS: tuple[Kind[Any], ...] = (NUMBER, CATEGORY, BOOLEAN, DATE, TEXT, DNA)
+KINDS: tuple[Kind[Any], ...] = (NUMBER, CATEGORY, BOOLEAN, DATE, TEXT, DNA, IMAGE, VIDEO)
 
 
 def kind_named(name: str) -> Kind[Any]:

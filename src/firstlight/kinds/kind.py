@@ -116,7 +116,7 @@ class PartSnippets(Generic[P]):
 
 @dataclass(frozen=True)
 class NetworkPart(Generic[S, P]):
-    """A part of the network that reads the columns of one kind as sequences, and answers by itself.
+    """A part of the network that reads the columns of one kind as wholes, texts or pictures say, and answers by itself.
 
     block: under which name the inputs hold what it reads; parts of one block are given the same.
     encode(rows, columns, settings)            cells to what the part reads

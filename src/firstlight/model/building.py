@@ -1,7 +1,7 @@
 """Step 2, build: the nn.Modules that a plan asks for, random until they are fitted.
 
-The network consists of parts: one reads all columns that are read cell by cell, others read sequences. Each answers by
-itself, (members, rows, outputs), and each of its members holds a fold of the training rows out.
+The network consists of parts: one reads all columns that are read cell by cell, others read texts or pictures. Each
+answers by itself, (members, rows, outputs), and each of its members holds a fold of the training rows out.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class PlannedPart:
 def parts_of(plan: Plan, encoders: Encoders) -> tuple[PlannedPart, ...]:
     """The parts of the plan's network, in the order in which they are built and fitted."""
     cells = [_over_columns(plan, plan.network, encoders)] if plan.network else []
-    return (*cells, *(_over_sequences(part, plan, encoders) for _, part in plan.sequence_parts))
+    return (*cells, *(_over_kind(part, plan, encoders) for _, part in plan.kind_parts))
 
 
 def _over_columns(plan: Plan, sizes: Network, encoders: Encoders) -> PlannedPart:
@@ -78,7 +78,7 @@ def _over_columns(plan: Plan, sizes: Network, encoders: Encoders) -> PlannedPart
     )  # fmt: skip
 
 
-def _over_sequences(part: NetworkPart[Any, Any], plan: Plan, encoders: Encoders) -> PlannedPart:
+def _over_kind(part: NetworkPart[Any, Any], plan: Plan, encoders: Encoders) -> PlannedPart:
     settings = plan.parts[part.name]
     outputs = outputs_for(encoders)
     return PlannedPart(

@@ -38,13 +38,13 @@ def learn(rows: pl.DataFrame, plan: Plan) -> Encoders:
 def encode(rows: pl.DataFrame, plan: Plan, encoders: Encoders) -> dict[str, Any]:
     """A tensor for each kind of column, (rows, ...) each, under the names of the kinds' blocks.
 
-    What the parts of the network that read sequences need stands beside them, under the names of their blocks.
+    What the parts of the network that kinds bring along need stands beside them, under the names of their blocks.
     """
     return {
         **{kind.block: kind.encode(rows, plan.of_kind(kind), encoders.learned[kind.block]) for kind in plan.kinds},
         **{
             block: part.encode(rows, plan.of_kind(kind), plan.parts[part.name])
-            for block, (kind, part) in plan.sequence_blocks.items()
+            for block, (kind, part) in plan.part_blocks.items()
         },
     }
 

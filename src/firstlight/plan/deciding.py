@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 from torch import Tensor
 
+from firstlight.data.pixel_cells import pixel_shape
 from firstlight.data.table import NAMING, Reading
 from firstlight.kinds.all_kinds import KINDS, kind_named
 from firstlight.kinds.boolean import BOOLEAN
@@ -126,7 +127,7 @@ def _parts(
     seconds: float | None,
     pretrained: str | None,
 ) -> dict[str, PartSettings]:
-    """The parts of the network that read sequences, where there are such columns and it is worth the time."""
+    """The parts of the network that kinds bring along, where there are such columns and it is worth the time."""
     settings: dict[str, PartSettings] = {}
     aim = None
     for kind in KINDS:
@@ -151,7 +152,7 @@ def source_of(reading: Reading) -> Source:
     """The source as the plan keeps it."""
     return Source(
         location=reading.location, name=reading.name, reader=reading.reader, paths=reading.paths,
-        options=dict(reading.options), copied=not reading.exact,
+        options=dict(reading.options), copied=not reading.exact, forms=reading.forms or None,
     )  # fmt: skip
 
 
@@ -174,6 +175,10 @@ def split_reasons(split: Split) -> Mapping[str, str]:
         reasons["split.alike"] = alike
     if split.near_texts:
         reasons["split.near_texts"] = "rows whose texts are nearly equal never part"
+    if split.near_pictures:
+        reasons["split.near_pictures"] = "rows whose pictures are equal, or look nearly the same, never part"
+    if split.near_videos:
+        reasons["split.near_videos"] = "rows whose videos are equal, or look nearly the same, never part"
     if split.near_sequences:
         reasons["split.near_sequences"] = "rows whose sequences, or reverse complements, are nearly equal never part"
     return reasons
@@ -233,8 +238,13 @@ def decide_column(cells: pl.Series, target: pl.Series, aim: Target) -> Decision:
 
 def _claims(cells: pl.Series) -> dict[str, Claim[Any]]:
     """The claims of all kinds that make one, by their names."""
-    claims = {kind.name: kind.claim(cells) for kind in KINDS} if has_words(cells) else {}
+    claims = {kind.name: kind.claim(cells) for kind in KINDS} if _is_read(cells) else {}
     return {name: claim for name, claim in claims.items() if claim is not None}
+
+
+def _is_read(cells: pl.Series) -> bool:
+    """Whether there may be a kind for the cells: they can be written as words, or are pixels."""
+    return has_words(cells) or pixel_shape(cells.dtype) is not None
 
 
 def _reason_to_leave_out(cells: pl.Series, target: pl.Series, aim: Target, claims: Mapping[str, Claim[Any]]) -> str:
@@ -242,8 +252,10 @@ def _reason_to_leave_out(cells: pl.Series, target: pl.Series, aim: Target, claim
     known = cells.drop_nulls()
     if len(known) == 0:
         return "empty: every training cell is a gap"
-    if not has_words(cells):
+    if not _is_read(cells):
         return f"its cells ({cells.dtype}) are of no kind that is read"
+    if not has_words(cells):
+        return ""  # no number and no word is hidden in pixels
     if known.n_unique() == 1 and len(known) == len(cells):
         return f"constant: always {str(known[0])[:40]!r}"
     if reason := copy_of_target(cells, target, aim):

@@ -114,9 +114,9 @@ def _fits_together(plan: Plan, source: str) -> None:
             names = " or ".join(f"[{part.name}]" for part in kind.parts)
             raise Refused(f"{source}: columns of the kind {kind.name} need a part that reads them: {names}.")
     for name in plan.parts:
-        if not any(name == part.name for _, part in plan.sequence_parts):
+        if not any(name == part.name for _, part in plan.kind_parts):
             raise Refused(f"{source}: no column is of a kind that [{name}] reads; take the part out.")
-    for kind, part in plan.sequence_parts:
+    for kind, part in plan.kind_parts:
         if why := part.misfit(plan.of_kind(kind), plan.parts[part.name]):
             raise Refused(f"{source}, [{part.name}]: {why}.")
     if plan.target.column in plan.inputs:

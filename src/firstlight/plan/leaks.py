@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
+from firstlight.data.pixel_cells import pixel_shape
 from firstlight.kinds.dna import DNA
 from firstlight.kinds.number import NUMBER, column_values
 from firstlight.kinds.text import TEXT
@@ -65,7 +66,8 @@ def suspicions(rows: pl.DataFrame, target: str, task: Task, columns: Sequence[Co
     """The columns to look at before believing the score, and names left out that would tell it, should they be used."""
     if len(rows) < 50:
         return ()
-    reasons = {column.name: _why_suspected(rows[column.name], rows[target], task, column) for column in columns}
+    read = [column for column in columns if pixel_shape(rows[column.name].dtype) is None]
+    reasons = {column.name: _why_suspected(rows[column.name], rows[target], task, column) for column in read}
     return tuple(Suspicion(column=name, why=why) for name, why in reasons.items() if why)
 
 

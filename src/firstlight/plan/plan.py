@@ -8,16 +8,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, SerializeAsAny
 
+from firstlight.data.table import Form, Reader
 from firstlight.kinds.all_kinds import KINDS, kind_named
 from firstlight.kinds.kind import Kind, NetworkPart, PartSettings, Settings
 from firstlight.kinds.number import NumberSettings
 from firstlight.kinds.number import Reader as NumberReader
 
 Task = Literal["classification", "regression"]
-Reader = Literal[
-    "csv", "excel", "parquet", "arrow", "json_lines", "sqlite", "memory",
-    "fasta", "fastq", "text_lines", "text_files", "text_classes",
-]  # fmt: skip
 LEFT_OUT = "left out"
 COLUMNS = "columns"  # the part of the network that reads cell by cell
 
@@ -27,7 +24,10 @@ class Part(BaseModel, frozen=True, extra="forbid"):
 
 
 class Source(Part, frozen=True):
-    """Where the rows come from. `copied`: they cannot be read in the same way again, so the run folder keeps them."""
+    """Where the rows come from, and the form in which pictures and videos are read, by column.
+
+    copied: they cannot be read in the same way again, so the run folder keeps them.
+    """
 
     location: str
     name: str
@@ -35,6 +35,7 @@ class Source(Part, frozen=True):
     paths: tuple[str, ...]
     options: Mapping[str, str | int | bool | list[str]]
     copied: bool
+    forms: Mapping[str, Form] | None = None
 
 
 class Target(Part, frozen=True):
@@ -61,7 +62,14 @@ class Split(Part, frozen=True):
     alike: tuple[str, ...] = ()  # rows that are equal in these columns stay together
     near_texts: tuple[str, ...] = ()  # rows that are nearly equal in one of these, too
     near_sequences: tuple[str, ...] = ()  # and in one of these, be it as reverse complement
+    near_pictures: tuple[str, ...] = ()  # or that look nearly the same in one of these
+    near_videos: tuple[str, ...] = ()
     seed: int = 0
+
+    @property
+    def near(self) -> tuple[str, ...]:
+        """All columns in which rows that are nearly equal stay together."""
+        return (*self.near_texts, *self.near_sequences, *self.near_pictures, *self.near_videos)
 
 
 class Column(Part, frozen=True):
@@ -113,7 +121,7 @@ class Suspicion(Part, frozen=True):
 class Plan(Part, frozen=True):
     """All decisions of a fit. `reasons` says why, under keys such as "target.task" or "columns.island".
 
-    network: of the columns that are read cell by cell; None without any. parts: those that read sequences, by name.
+    network: of the columns that are read cell by cell; None without any. parts: those that kinds bring along, by name.
     """
 
     source: Source
@@ -142,15 +150,15 @@ class Plan(Part, frozen=True):
         return tuple(kind for kind in self.kinds if not kind.parts)
 
     @property
-    def sequence_parts(self) -> tuple[tuple[Kind[Any], NetworkPart[Any, Any]], ...]:
-        """The parts of the network that read sequences, each with the kind of its columns."""
+    def kind_parts(self) -> tuple[tuple[Kind[Any], NetworkPart[Any, Any]], ...]:
+        """The parts of the network that kinds bring along, each with the kind of its columns."""
         return tuple((kind, part) for kind in self.kinds for part in kind.parts if part.name in self.parts)
 
     @property
-    def sequence_blocks(self) -> dict[str, tuple[Kind[Any], NetworkPart[Any, Any]]]:
+    def part_blocks(self) -> dict[str, tuple[Kind[Any], NetworkPart[Any, Any]]]:
         """What has to be encoded for these parts, by block: some read the same."""
         blocks: dict[str, tuple[Kind[Any], NetworkPart[Any, Any]]] = {}
-        for kind, part in self.sequence_parts:
+        for kind, part in self.kind_parts:
             blocks.setdefault(part.block, (kind, part))
         return blocks
 
@@ -158,7 +166,7 @@ class Plan(Part, frozen=True):
     def epochs(self) -> dict[str, int]:
         """The epochs of each part of the network, in the order in which they are fitted."""
         cells = {COLUMNS: self.network.epochs} if self.network else {}
-        return cells | {part.name: self.parts[part.name].epochs for _, part in self.sequence_parts}
+        return cells | {part.name: self.parts[part.name].epochs for _, part in self.kind_parts}
 
     @property
     def last_epochs(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from firstlight.data.pixel_cells import hashed, is_picture, is_video
 from firstlight.kinds.category import LONG
 from firstlight.kinds.date import DATE, FORMS
 from firstlight.kinds.kind import has_words, share
@@ -46,20 +47,15 @@ def choose_split(
     rows: pl.DataFrame, target: str, *, share: float, time: str | None, group: str | None, seed: int
 ) -> Split:
     """How to set the test rows aside; it compares rows with one another, and learns nothing from them."""
-    texts, sequences = compared_by_likeness(rows, target)
-    if time is not None:
-        return Split(
-            way="time", share=share, column=time, forms=_forms(rows[time], time), near_texts=texts,
-            near_sequences=sequences, seed=seed,
-        )  # fmt: skip
     if group is not None:
         return Split(way="group", share=share, column=group, seed=seed)
+    if time is not None:
+        split = Split(way="time", share=share, column=time, forms=_forms(rows[time], time), seed=seed)
+        return split.model_copy(update=compared_by_likeness(rows, target))
     even = has_words(rows[target]) and rows[target].n_unique() * 5 <= len(rows)  # repeated five times: it has classes
     way: Literal["chance", "none"] = "chance" if share else "none"
-    return Split(
-        way=way, share=share, even=even, alike=_compared(rows, target), near_texts=texts, near_sequences=sequences,
-        seed=seed,
-    )  # fmt: skip
+    split = Split(way=way, share=share, even=even, alike=_compared(rows, target), seed=seed)
+    return split.model_copy(update=compared_by_likeness(rows, target))
 
 
 def _forms(cells: pl.Series, name: str) -> tuple[str, ...]:
@@ -88,15 +84,21 @@ def _compared(rows: pl.DataFrame, target: str) -> tuple[str, ...]:
     return tuple(compared) if rows[compared].n_unique() >= len(rows) / 2 else ()
 
 
-def compared_by_likeness(rows: pl.DataFrame, target: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The columns of texts, and those of sequences, in which rows that are nearly equal stay together.
+def compared_by_likeness(rows: pl.DataFrame, target: str) -> dict[str, tuple[str, ...]]:
+    """The columns of texts, sequences, pictures and videos in which rows that are nearly equal stay together.
 
-    They hold mostly different cells: a barcode or a stock phrase that comes again and again is no sign of anything.
+    Under the names that `Split` has for them. Texts and sequences are mostly different: a barcode or a stock phrase
+    that comes again and again is no sign of anything.
     """
     written = [name for name in rows.columns if name != target and rows[name].dtype == pl.String]
-    sequences = tuple(name for name in written if _holds_sequences(rows[name].drop_nulls()))
-    texts = tuple(name for name in written if name not in sequences and _holds_texts(rows[name].drop_nulls()))
-    return texts, sequences
+    sequences = [name for name in written if _holds_sequences(rows[name].drop_nulls())]
+    texts = [name for name in written if name not in sequences and _holds_texts(rows[name].drop_nulls())]
+    return {
+        "near_texts": tuple(texts),
+        "near_sequences": tuple(sequences),
+        "near_pictures": tuple(name for name in rows.columns if is_picture(rows[name].dtype)),
+        "near_videos": tuple(name for name in rows.columns if is_video(rows[name].dtype)),
+    }
 
 
 def _holds_sequences(known: pl.Series) -> bool:
@@ -146,19 +148,25 @@ def kin_of(rows: pl.DataFrame, split: Split) -> Tensor:
 
 
 def _likenesses(rows: pl.DataFrame, split: Split) -> list[Tensor]:
-    return [
+    found = [
         *(like_texts(rows[name]) for name in split.near_texts),
         *(like_sequences(rows[name]) for name in split.near_sequences),
     ]
+    if split.near_pictures or split.near_videos:
+        from firstlight.plain.like_pictures import like_pictures, like_videos  # Pillow is needed for these alone
+
+        found += [like_pictures(rows[name]) for name in split.near_pictures]
+        found += [like_videos(rows[name]) for name in split.near_videos]
+    return found
 
 
 def notes_on_kin(kin: Tensor, split: Split) -> list[str]:
     """What was found by likeness: how many rows have kin, in how many groups."""
     sizes = kin.unique(return_counts=True)[1]
     groups = sizes[sizes > 1]
-    if not (split.near_texts or split.near_sequences) or len(groups) == 0:
+    if not split.near or len(groups) == 0:
         return []
-    names = ", ".join((*split.near_texts, *split.near_sequences))
+    names = ", ".join(split.near)
     found = f"{int(groups.sum())} rows are equal or nearly equal to another ({len(groups)} groups)"
     return [f"{names}: {found}: what is alike stays together."]
 
@@ -166,7 +174,7 @@ def notes_on_kin(kin: Tensor, split: Split) -> list[str]:
 def seen_rows(train: pl.DataFrame, test: pl.DataFrame, plan: Plan) -> Tensor:
     """Whether each test row stands in the training rows, too, equal in all inputs or nearly equal: (rows,) bool."""
     both = pl.concat([train, test])
-    ways = [kin_by_equality(both, plan.inputs), *_likenesses(both, plan.split)]
+    ways = [kin_by_equality(hashed(both), plan.inputs), *_likenesses(both, plan.split)]
     return kin_in_any(ways)[len(train) :] < len(train)  # the first of their kin is a training row
 
 

@@ -18,6 +18,7 @@ from firstlight.report import charts
 from firstlight.report.drawing import Floats
 from firstlight.report.moving import what_moved
 from firstlight.report.page import Block, Chapter, Figure, Folded, Grid, Prose
+from firstlight.report.pictures import sheets_of_errors
 from firstlight.report.story import Story
 from firstlight.report.wording import aligned, counted, number, percent, sentences, spaced
 
@@ -129,7 +130,8 @@ def _of_classes(story: Story, evaluation: Evaluation) -> tuple[Block, ...]:
     promises = [
         charts.Promise(each.confidence, each.right, each.low, each.high, each.rows) for each in evaluation.reliability
     ]
-    return *blocks, _mistakes(story, evaluation), *what_moved(story, evaluation), charts.reliability(promises)
+    errors = sheets_of_errors(story, evaluation)
+    return *blocks, _mistakes(story, evaluation), *errors, *what_moved(story, evaluation), charts.reliability(promises)
 
 
 def _each_class(story: Story, confusion: tuple[tuple[int, ...], ...]) -> Grid:
@@ -160,6 +162,7 @@ def _of_numbers(story: Story, evaluation: Evaluation) -> tuple[Block, ...]:
     return (
         charts.predictions(story.target, truth, said, low, high),
         _mistakes(story, evaluation),
+        *sheets_of_errors(story, evaluation),
         *what_moved(story, evaluation),
         charts.residuals(story.target, said - truth),
         charts.coverage(RANGE_SHARE, _parts(truth, said, low, high)),

@@ -131,6 +131,34 @@ class Logo:
 
 
 @dataclass(frozen=True)
+class Shot:
+    """A small picture."""
+
+    data: str  # an address that holds all of it: data:image/jpeg;base64,...
+    width: int  # pixels
+    height: int
+    alt: str  # stands in for it
+    caption: str  # below it; "" for none
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Small pictures side by side."""
+
+    title: str  # "" for none
+    shots: tuple[Shot, ...]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Shelves of small pictures, one below the other."""
+
+    question: str  # a sentence, the heading
+    shelves: tuple[Shelf, ...]
+    caption: str
+
+
+@dataclass(frozen=True)
 class Script:
     """A Python script, whole, with a button that copies it."""
 
@@ -155,7 +183,7 @@ class Chapter:
     blocks: tuple[Block, ...]
 
 
-Block: TypeAlias = Figure | Gallery | Grid | Prose | Points | Passages | Logo | Script | Folded
+Block: TypeAlias = Figure | Gallery | Grid | Prose | Points | Passages | Logo | Sheet | Script | Folded
 
 
 def render(title: str, lead: tuple[Block, ...], chapters: tuple[Chapter, ...]) -> str:
@@ -207,6 +235,7 @@ def _template() -> Template:
         "points": lambda block: isinstance(block, Points),
         "passages": lambda block: isinstance(block, Passages),
         "logo": lambda block: isinstance(block, Logo),
+        "sheet": lambda block: isinstance(block, Sheet),
         "prose": lambda block: isinstance(block, Prose),
         "script": lambda block: isinstance(block, Script),
         "folded": lambda block: isinstance(block, Folded),

@@ -18,6 +18,7 @@ from firstlight.plan.plan import LEFT_OUT, Column, Source
 from firstlight.report import charts
 from firstlight.report.drawing import bars_of_shares
 from firstlight.report.page import Block, Chapter, Figure, Folded, Gallery, Grid, Prose
+from firstlight.report.pictures import sheets_of_training
 from firstlight.report.story import MOST_LISTED, Story, source_name
 from firstlight.report.wording import counted, joined, number, percent, sentences, told_apart
 
@@ -37,7 +38,10 @@ def prepare_chapter(story: Story) -> Chapter:
         f"{source_name(story.plan.source)}: {rows} rows with a known {story.target}, and "
         f"{counted(len(story.plan.columns), 'column')} to predict it from. {_set_aside(story)}"
     )
-    blocks = [_split(story), *_decisions(story), _most_telling(story), _values(story), *_gaps(story)]
+    blocks = [
+        _split(story), *_decisions(story), *sheets_of_training(story), _most_telling(story), *_values(story),
+        *_gaps(story),
+    ]  # fmt: skip
     return Chapter("1 Prepare", lead, tuple(block for block in blocks if block is not None))
 
 
@@ -136,14 +140,16 @@ def _most_telling(story: Story) -> Figure | None:
     )
 
 
-def _values(story: Story) -> Gallery:
+def _values(story: Story) -> list[Gallery]:
     drawn = list(story.told)[:MOST_DRAWN]
     if len(story.told) <= MOST_DRAWN:
-        drawn = list(story.plan.inputs)  # all of them, in the order of the table
+        drawn = [name for name in story.plan.inputs if name in story.told]  # all of them, in the order of the table
+    if not drawn:
+        return []
     figures = tuple(_card(story, name, story.columns[name].kind) for name in drawn)
     rest = len(story.told) - len(drawn)
     caption = f"The {len(drawn)} columns that tell most; {number(rest)} more are not drawn." if rest else ""
-    return Gallery("What do the columns hold?", figures, caption)
+    return [Gallery("What do the columns hold?", figures, caption)]
 
 
 def _card(story: Story, name: str, kind: str) -> Figure:

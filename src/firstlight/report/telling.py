@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from firstlight.data.pixel_cells import pixel_shape
 from firstlight.model.encoding import encode_target
 from firstlight.model.predictor import Predictor
 
@@ -20,17 +21,20 @@ GROUPS = 8  # of like rows, into which a number falls
 
 
 def told_by_columns(train: pl.DataFrame, predictor: Predictor) -> dict[str, float]:
-    """The share (0 to 1) of how the target varies that each column in use explains alone, the most telling first.
+    """The share (0 to 1) of how the target varies that each column explains alone, the most telling first.
 
-    Rows with like cells form a group; what their means explain is corrected for the number of groups.
+    Pictures and videos are left aside. Rows with like cells form a group; what their means explain is corrected for the
+    number of groups.
     """
     plan, encoders = predictor.plan, predictor.encoders
     rows = train.sample(MOST_ROWS, seed=0) if len(train) > MOST_ROWS else train
     targets = encode_target(rows[plan.target.column], plan, encoders)
     aims = F.one_hot(targets, len(encoders.labels)).double() if encoders.labels else targets.unsqueeze(1)
-    told = dict.fromkeys(plan.inputs, 0.0)
+    told: dict[str, float] = {}
     for kind in plan.kinds:
         names = list(plan.of_kind(kind))
+        if any(pixel_shape(rows[name].dtype) for name in names):
+            continue  # no pixel tells anything alone
         encoded = kind.encode(rows, plan.of_kind(kind), encoders.learned[kind.block]).flatten(1)
         for name, part in zip(names, encoded.tensor_split(len(names), dim=1), strict=True):
             told[name] = max(explained(groups_of(values), aims) for values in part.T)

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from firstlight.data.pixel_cells import pixel_shape
 from firstlight.evaluate.evaluation import Evaluation
 from firstlight.evaluate.stored import as_json, from_json
 from firstlight.files import write_whole
@@ -34,6 +35,7 @@ from firstlight.store.audit import LENGTH_BYTES, Entry, Header, audit, read_tens
 
 FORMAT = "firstlight 1"
 EXAMPLES = 5
+PIXELS = "examples."  # before the name of a column, the name of the tensor of its examples' pixels
 CLOSE = 1e-4  # answers are the same to the bit on the machine that fitted the model, and this close on others
 DTYPES = {"F32": torch.float32, "F64": torch.float64, "I32": torch.int32, "I64": torch.int64, "U8": torch.uint8}
 FILE_NAME = "model.safetensors"
@@ -54,7 +56,10 @@ class State(BaseModel, frozen=True, extra="forbid"):
 
 
 class Examples(BaseModel, frozen=True, extra="forbid"):
-    """A few rows, column by column, and the answer to each."""
+    """A few rows, column by column, and the answer to each.
+
+    Of a picture or video stands here only whether there is one; its pixels are a tensor of the file.
+    """
 
     rows: Mapping[str, tuple[str | bool | int | float | None, ...]]
     answers: Mapping[str, tuple[tuple[float, ...], ...]]  # of network, straight line and constant
@@ -70,7 +75,9 @@ class Stored:
 
 def save_model(path: Path, predictor: Predictor, evaluation: Evaluation | None, training_rows: pl.DataFrame) -> None:
     """Writes the file, whole or not at all; the first training rows become its examples."""
-    examples = _examples(training_rows.head(EXAMPLES), predictor)
+    rows = training_rows.head(EXAMPLES)
+    pixels = {f"{PIXELS}{name}": _pixels(rows[name]) for name in predictor.plan.inputs if pixel_shape(rows[name].dtype)}
+    examples = _examples(rows, predictor, pixels)
     state = State(
         learned={
             block: {name: tuple(known) for name, known in columns.items()}
@@ -92,6 +99,7 @@ def save_model(path: Path, predictor: Predictor, evaluation: Evaluation | None, 
         **{f"network.{name}": value.contiguous() for name, value in predictor.network.state_dict().items()},
         **{f"line.{name}": value.contiguous() for name, value in predictor.line.state_dict().items()},
         "constant": predictor.constant,
+        **pixels,
     }
     write_whole(path, _with_sorted_header(save(tensors, metadata)))
 
@@ -113,9 +121,9 @@ def _with_infinities(values: Mapping[str, float | None]) -> dict[str, float]:
     return {name: math.inf if value is None else value for name, value in values.items()}
 
 
-def _examples(rows: pl.DataFrame, predictor: Predictor) -> Examples:
+def _examples(rows: pl.DataFrame, predictor: Predictor, pixels: Mapping[str, Tensor]) -> Examples:
     cells = {name: _plain_cells(rows[name]) for name in predictor.plan.inputs}
-    return Examples(rows=cells, answers=_answers_to(_table_of(cells), predictor))
+    return Examples(rows=cells, answers=_answers_to(_table_of(cells, pixels), predictor))
 
 
 def _answers_to(rows: pl.DataFrame, predictor: Predictor) -> dict[str, tuple[tuple[float, ...], ...]]:
@@ -128,17 +136,41 @@ def _plain_cells(cells: pl.Series) -> tuple[str | bool | int | float | None, ...
         return tuple(cells.set(cells.is_infinite() | cells.is_nan(), None))
     if cells.dtype.is_integer() or cells.dtype == pl.Boolean:
         return tuple(cells)
+    if pixel_shape(cells.dtype):
+        return tuple(cells.is_not_null())
     return tuple(cells.cast(pl.String))
 
 
-def _table_of(cells: Mapping[str, tuple[Any, ...]]) -> pl.DataFrame:
+def _pixels(cells: pl.Series) -> Tensor:
+    """The pixels of those cells that hold any: (cells, ...) uint8."""
+    return torch.from_numpy(cells.drop_nulls().to_numpy(writable=True))
+
+
+def _table_of(cells: Mapping[str, tuple[Any, ...]], pixels: Mapping[str, Tensor]) -> pl.DataFrame:
     table = pl.DataFrame({name: list(values) for name, values in cells.items()}, strict=False)
-    return table.cast({pl.Null: pl.String})
+    return table.cast({pl.Null: pl.String}).with_columns(
+        _pixel_cells(table[name], pixels[f"{PIXELS}{name}"]) for name in cells if f"{PIXELS}{name}" in pixels
+    )
+
+
+def _pixel_cells(known: pl.Series, pixels: Tensor) -> pl.Series:
+    """The pictures or videos where there are any, gaps elsewhere. Raises ValueError where their numbers differ."""
+    if int(known.sum()) != len(pixels) or pixels.dtype != torch.uint8:
+        raise ValueError(f"the examples of {known.name} are not as many as there are pixels for")
+    cells = pl.Series(known.name, pixels.numpy())
+    return cells.gather(pl.select(pl.when(known).then(known.cum_sum().cast(pl.Int64) - 1)).to_series())
 
 
 def _numbers_of(answers: Answers) -> tuple[tuple[float, ...], ...]:
     values = answers.probabilities if isinstance(answers, ClassAnswers) else answers.predictions.unsqueeze(1)
     return tuple(tuple(row) for row in values.tolist())
+
+
+def example_rows(path: Path) -> pl.DataFrame:
+    """The training rows that a model file carries, by which it is checked at load: its inputs alone."""
+    header = audit(path)
+    examples = _read(Examples, header.metadata.get("examples", ""), path, "examples")
+    return _table_of(examples.rows, read_tensors(path, header))
 
 
 def load_model(path: Path) -> Stored:
@@ -152,7 +184,7 @@ def load_model(path: Path) -> Stored:
     tensors = read_tensors(path, header)
     try:
         predictor = _predictor(plan, state, header, tensors)
-        answers = _answers_to(_table_of(examples.rows), predictor)
+        answers = _answers_to(_table_of(examples.rows, tensors), predictor)
         evaluation = json.loads(header.metadata.get("evaluation", "null"))
     except (KeyError, IndexError, ValueError, RuntimeError, TypeError, pl.exceptions.PolarsError) as error:
         raise Refused(f"{path} is damaged: its parts do not fit together ({_first_line(error)}).") from error

@@ -1,0 +1,289 @@
+"""Pictures: cells that hold pixels."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+
+import polars as pl
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from firstlight.data.pixel_cells import is_picture, pixel_shape
+from firstlight.kinds.kind import (
+    Aim,
+    Claim,
+    Kind,
+    Learned,
+    NetworkPart,
+    PartSettings,
+    PartSnippets,
+    Settings,
+    Snippets,
+    in_brackets,
+)
+from firstlight.kinds.precision import half_pays
+from firstlight.machine import measured_once
+from firstlight.plain.convolutions import Pictures, fit_pictures, network_for_pictures, pictures_of
+from firstlight.plain.line import least_squares, logistic
+from firstlight.plain.loop import learning
+from firstlight.plain.patches import Patches, patches_of
+from firstlight.plain.targets import member_log_losses
+
+FOLDS = 12
+LARGEST_SIDE = 96  # pixels that the network reads; more take longer than they tell
+LINE_SIDE = 32  # pixels that the straight line reads
+SMALL_SIDE = 40  # pixels up to which the first layer sees 3 at once, beyond 7
+WIDTHS = (16, 24, 32, 48, 64, 96)
+RATE, DECAY = 0.01, 0.05
+MOVED, ZOOMED = 0.07, 0.3
+FEWEST_EPOCHS, MOST_EPOCHS, MOST_MEMBERS = 2, 100, 3
+DEFAULT_SECONDS = 60.0
+BATCHES_AN_EPOCH = 16  # at the least, where there are few pictures
+TRIED_ROWS = 1_500
+ENOUGH = "did well on held-out pictures of several sets together"
+
+
+class ImageSettings(Settings, frozen=True):
+    """The size of a column's pictures in pixels, and whether they are grey (1 channel) or in colour (3)."""
+
+    height: int = Field(ge=1, le=8192)
+    width: int = Field(ge=1, le=8192)
+    channels: int = Field(ge=1, le=3)
+
+
+class PicturesSettings(PartSettings, frozen=True):
+    """The sizes of the network over pictures, and how it is fitted.
+
+    height, width: of the pictures that are read, in pixels. patch: pixels a side that the first layer sees at once.
+    channels: of the first stage; stages: how often the size is halved. moved, zoomed: how far pictures are moved, and
+    how near they are taken, by chance. mirror: a picture and its mirror image are the same. half: convolutions are done
+    in bfloat16.
+    """
+
+    height: int = Field(ge=1, le=1024)
+    width: int = Field(ge=1, le=1024)
+    members: int = Field(ge=1, le=16)
+    patch: int = Field(ge=1, le=16)
+    channels: int = Field(ge=4, le=1024)
+    stages: int = Field(ge=1, le=8)
+    batch: int = Field(ge=2)
+    rate: float = Field(gt=0)
+    decay: float = Field(ge=0)
+    moved: float = Field(ge=0, le=0.5)
+    zoomed: float = Field(ge=0, le=0.9)
+    mirror: bool
+    half: bool
+
+
+def claim(cells: pl.Series) -> Claim[ImageSettings] | None:
+    """A picture where the cells hold pixels."""
+    if not is_picture(cells.dtype):
+        return None
+    height, width, channels = pixel_shape(cells.dtype) or (0, 0, 0)
+    told = f"{height} x {width} pixels, {'grey' if channels == 1 else 'in colour'}"
+    return Claim(1.0, told, ImageSettings(height=height, width=width, channels=channels))
+
+
+def _within(columns: Mapping[str, ImageSettings], side: int) -> tuple[int, int]:
+    """Height and width in which all pictures are read: of the largest, made so small that no side is longer."""
+    height, width = max((each.height, each.width) for each in columns.values())
+    share = min(1.0, side / max(height, width))
+    return max(1, round(height * share)), max(1, round(width * share))
+
+
+def encode(rows: pl.DataFrame, columns: Mapping[str, ImageSettings], learned: Learned) -> Tensor:
+    """Small pictures for the straight line: (rows, pictures, height, width, channels) uint8."""
+    return pictures_of(rows, list(columns), *_within(columns, LINE_SIDE))
+
+
+def mirrored_alike(pictures: Tensor, aim: Aim) -> bool:
+    """Whether mirror images keep their target, as a quick look at training rows tells.
+
+    A straight line is fitted to some rows, and again with their mirror images as well; both are judged on other rows.
+    pictures: (rows, pictures, height, width, channels) uint8, small.
+    """
+    chance = torch.Generator().manual_seed(aim.seed)
+    few = torch.randperm(len(pictures), generator=chance)[:TRIED_ROWS]
+    targets = aim.targets[few]
+    patches = patches_of(pictures[few])
+    features = patches(pictures[few])
+    mirrored = patches(pictures[few].flip(3))
+    judged = torch.arange(len(few)) % 3 == 0
+    if aim.classes and len(targets[~judged].unique()) < 2:
+        return False
+    plain = _loss(features[~judged], targets[~judged], features[judged], targets[judged], aim)
+    taught, twice = torch.cat([features[~judged], mirrored[~judged]]), targets[~judged].repeat(2)
+    return _loss(taught, twice, features[judged], targets[judged], aim) <= plain
+
+
+def _loss(design: Tensor, targets: Tensor, asked: Tensor, truth: Tensor, aim: Aim) -> float:
+    """The loss on other rows of a line through some."""
+    if not aim.classes:
+        weight, bias = least_squares(design, targets)
+        return float((asked @ weight.T + bias - truth.unsqueeze(1)).square().mean())
+    weight, bias = logistic(design, targets, aim.outputs)
+    return float(cross_entropy(asked @ weight.T + bias, truth))
+
+
+def products(height: int, width: int, channels: int, patch: int, first: int, stages: int) -> int:
+    """How many products one picture takes on its way through the network."""
+    patterns = 2 * min(24, channels * patch**2)
+    step = (patch + 1) // 2
+    high, wide = math.ceil(height / step), math.ceil(width / step)
+    total = high * wide * patterns // 2 * channels * patch**2
+    before = patterns
+    for stage in range(stages):
+        after = first * min(2**stage, 4)
+        total += high * wide * 9 * before * after
+        high, wide, before = math.ceil(high / 2), math.ceil(wide / 2), after
+        total += high * wide * 9 * after * after
+    return total
+
+
+def products_a_second() -> float:
+    """How many products a second one member of the network learns from here; measured once."""
+    name = f"torch {torch.__version__} threads {torch.get_num_threads()} products over pictures"
+    return measured_once(name + (" in bfloat16" if half_pays() else ""), _measure)
+
+
+def _measure() -> float:
+    height, width, patch, first, stages = 28, 28, 3, 32, 2
+    pictures = torch.arange(512 * height * width).remainder(251).to(torch.uint8).view(-1, 1, height, width, 1)
+    targets = torch.arange(len(pictures)) % 10
+    model = Pictures("pictures", 1, 1, 1, patch, first, stages, 10, mirror=True, half=half_pays())
+    learns = learning(torch.arange(len(pictures)) % FOLDS, 1)
+    seconds = []
+    for _ in range(3):  # the first time, memory is set up
+        start = time.perf_counter()
+        list(
+            fit_pictures(
+                model, {"pictures": pictures}, targets, learns, member_log_losses, 1, 128, RATE, DECAY, 0.07, 0.0
+            )
+        )
+        seconds.append(time.perf_counter() - start)
+    return len(pictures) * products(height, width, 1, patch, first, stages) / min(seconds)
+
+
+def usual_epochs(rows: int) -> float:
+    """How many epochs teach most for their time: fewer, the more pictures there are."""
+    return float(min(MOST_EPOCHS, 12 * (20_000 / rows) ** 0.6))
+
+
+def part_settings(rows: pl.DataFrame, columns: Mapping[str, ImageSettings], aim: Aim) -> Mapping[str, PartSettings]:
+    """The sizes of the network: as wide as the time allows with enough epochs, then more members, then more epochs."""
+    height, width = _within(columns, LARGEST_SIDE)
+    small = max(height, width) <= SMALL_SIDE
+    patch = min(3 if small else 7, height, width)
+    step = (patch + 1) // 2
+    stages = max(1, min(4, round(math.log2(max(2, min(height, width) / step / 3)))))
+    channels = max(each.channels for each in columns.values())
+    wanted = usual_epochs(len(rows))
+    affordable = (aim.seconds or DEFAULT_SECONDS) * products_a_second() / (len(rows) * len(columns))
+    costs = {first: products(height, width, channels, patch, first, stages) for first in WIDTHS}
+    first = max((first for first in WIDTHS if costs[first] * wanted <= affordable), default=WIDTHS[0])
+    epochs = affordable / costs[first]
+    members = max(1, min(MOST_MEMBERS, aim.folds, int(epochs / wanted)))
+    batch = 2 ** round(math.log2(max(8, min(256, len(rows) / BATCHES_AN_EPOCH))))
+    settings = PicturesSettings(
+        epochs=max(FEWEST_EPOCHS, min(round(2 * wanted), int(epochs / members))), height=height, width=width,
+        members=members, patch=patch, channels=first, stages=stages, batch=batch, rate=RATE, decay=DECAY,
+        moved=MOVED, zoomed=0.0 if small else ZOOMED, mirror=mirrored_alike(encode(rows, columns, {}), aim),
+        half=half_pays(),
+    )  # fmt: skip
+    return {PICTURES.name: settings}
+
+
+def _misfit(columns: Mapping[str, ImageSettings], settings: PicturesSettings) -> str:
+    if settings.patch > min(settings.height, settings.width):
+        return f"a patch of {settings.patch} pixels does not fit into {settings.height} x {settings.width}"
+    return ""
+
+
+def _network(settings: PicturesSettings, tensors: Mapping[str, Tensor], outputs: int) -> Pictures:
+    channels = tensors["eyes.0.filters"].shape[1]
+    features = 2 * settings.channels * min(2 ** (settings.stages - 1), 4)
+    pictures = tensors["outputs.0.weight"].shape[1] // features
+    return Pictures(
+        "pictures", settings.members, pictures, channels, settings.patch, settings.channels, settings.stages, outputs,
+        settings.mirror, settings.half,
+    )  # fmt: skip
+
+
+PICTURES: NetworkPart[ImageSettings, PicturesSettings] = NetworkPart(
+    name="pictures",
+    block="pictures",
+    told="pictures, by convolutions",
+    folds=FOLDS,
+    settings=PicturesSettings,
+    reasons={
+        "epochs": "as many as fit into the time, on this machine",
+        "members": "one, and more where there is time left",
+        "channels": "as many as the time allows with enough epochs, on this machine",
+        "rate": ENOUGH,
+        "mirror": "told by a straight line with and without mirror images, on training rows held out",
+        "half": "whichever convolutions are quicker on this machine",
+    },
+    encode=lambda rows, columns, settings: pictures_of(rows, list(columns), settings.height, settings.width),
+    build=lambda pictures, settings, outputs: network_for_pictures(
+        "pictures", pictures, settings.members, settings.patch, settings.channels, settings.stages, outputs,
+        settings.mirror, settings.half,
+    ),
+    rebuild=lambda tensors, settings, outputs: _network(settings, tensors, outputs),
+    learns=lambda folds, settings: learning(folds, settings.members),
+    fit=lambda module, inputs, targets, learns, losses_of, settings: fit_pictures(
+        module, inputs, targets, learns, losses_of, settings.epochs, settings.batch, settings.rate, settings.decay,
+        settings.moved, settings.zoomed,
+    ),
+    settle=lambda module: None,
+    snippets=PartSnippets(
+        encode=lambda settings: f"pictures_of(rows, PICTURES, height={settings.height}, width={settings.width})",
+        build=lambda settings, outputs: (
+            f'network_for_pictures(\n    "pictures", inputs["pictures"], members={settings.members}, '
+            f"patch={settings.patch}, width={settings.channels}, stages={settings.stages},\n    outputs={outputs}, "
+            f"mirror={settings.mirror}, half={settings.half},\n)"
+        ),
+        learns=lambda settings: f"learning(folds, {settings.members})",
+        fit=lambda settings: (
+            "fit_pictures",
+            f"epochs={settings.epochs}, batch={settings.batch}, rate={settings.rate!r}, decay={settings.decay!r}, "
+            f"moved={settings.moved!r}, zoomed={settings.zoomed!r}",
+        ),
+    ),
+    misfit=_misfit,
+)  # fmt: skip
+
+
+def _constants(columns: Mapping[str, ImageSettings]) -> str:
+    return in_brackets("PICTURES = [", [repr(name) for name in columns], "]", "columns of pictures")
+
+
+def _small_in_script(columns: Mapping[str, ImageSettings]) -> str:
+    height, width = _within(columns, LINE_SIDE)
+    return f"SMALL = ({height}, {width})  # height and width in which the straight line reads them"
+
+
+IMAGE = Kind(
+    name="image",
+    block="small_pictures",
+    settings=ImageSettings,
+    modules=(None, Patches),
+    claim=claim,
+    learn=lambda rows, columns: {},
+    encode=encode,
+    network_features=None,
+    line_features=lambda values, learned: patches_of(values),
+    strays=lambda cells, settings: pl.repeat(False, len(cells), dtype=pl.Boolean, eager=True),
+    snippets=Snippets(
+        constants=lambda columns: f"{_constants(columns)}\n{_small_in_script(columns)}",
+        learn="",
+        encode="pictures_of(rows, PICTURES, *SMALL)",
+        network_features=None,
+        line_features='patches_of(inputs["small_pictures"])',
+    ),
+    parts=(PICTURES,),
+    part_settings=part_settings,
+)
