@@ -47,14 +47,18 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def film(frames: int = 20, rate: int = 10, size: tuple[int, int] = (48, 64), kind: str = "mp4") -> bytes:
-    """A video that grows brighter. size: height and width."""
+def film(
+    frames: int = 20, rate: int = 10, size: tuple[int, int] = (48, 64), kind: str = "mp4", turned: int = 0
+) -> bytes:
+    """A video that grows brighter. size: height and width. turned: to the left, in degrees, by a note alone."""
     file = io.BytesIO()
     with av.open(file, "w", format=kind) as container:
         stream = container.add_stream("mpeg4", rate=rate)
         assert isinstance(stream, VideoStream)
         stream.height, stream.width = size
         stream.pix_fmt = "yuv420p"
+        if turned:
+            stream.set_display_rotation(turned)
         for number in range(frames):
             frame = av.VideoFrame.from_ndarray(np.full((*size, 3), 10 * number % 250, np.uint8))
             frame.pts, frame.time_base = number, Fraction(1, rate)
@@ -107,6 +111,22 @@ def test_a_file_cut_off_is_read_with_a_note_of_what_is_missing() -> None:
     assert len(notes) == 1
     assert notes[0].startswith("the header promises 10 s, ")
     assert notes[0].endswith(" s are there")
+
+
+def test_damaged_frames_are_noted() -> None:
+    content = film(40, kind="avi")
+    assert read(source(content, "film.avi"), FORM)[1] == ()
+    with opened_video(content) as video:
+        start = content.index(bytes(video.held[20]))
+    broken = content[: start + 4] + bytes(video.held[20].size - 4) + content[start + video.held[20].size :]
+    assert read(source(broken, "film.avi"), FORM)[1] == ("only part of the frames can be read",)
+
+
+def test_a_list_of_more_frames_than_there_are_is_noted() -> None:
+    content = film(40)
+    at = content.index(b"stsz") + 16 + 4 * 30  # the size of frame 30
+    broken = content[:at] + b"\x7f\xff\xff\xff" + content[at + 4 :]
+    assert read(source(broken), FORM)[1] == ("only part of the frames can be read: 30 of 40",)
 
 
 @pytest.mark.parametrize(
@@ -209,6 +229,12 @@ def test_of_many_videos_some_are_opened_to_choose_the_form_by(monkeypatch: pytes
     form_for_videos(headers)
     assert lengths_told(headers) == "MP4, about 10 frames, 1 s, 48 x 64 pixels"
     assert LOOKED_AT / 2 < len(opened) <= LOOKED_AT
+
+
+def test_the_size_is_that_in_which_a_video_is_shown() -> None:
+    upright = film(10, size=(48, 96), turned=90)
+    assert form_for_videos([header_of_video(source(upright))]).shape == (16, 96, 48, 3)
+    assert lengths_told([header_of_video(source(upright))]) == "MP4, 10 frames, 1 s, 96 x 48 pixels"
 
 
 def test_kinds_lengths_and_sizes_are_told_in_few_words() -> None:

@@ -15,13 +15,22 @@ import pytest
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
+from av.stream import Disposition
 from av.video.stream import VideoStream
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from firstlight.plain import frames
-from firstlight.plain.frames import clip_frames, frame_turns, middle_places, opened_video, pictures_at, shown_frames
+from firstlight.plain.frames import (
+    clip_frames,
+    frame_turns,
+    middle_frames,
+    middle_places,
+    opened_video,
+    pictures_at,
+    shown_frames,
+)
 
 HEIGHT, WIDTH = 48, 64
 PLACES = 96  # of the square, 16 in each of 6 rows; then it starts again
@@ -54,19 +63,23 @@ def film(
     turned: float = 0,
     sound: bool = False,
     second: bool = False,
+    title: str = "",
     encoder: str = "",
     place: Path | None = None,
 ) -> bytes:
     """A video of `count` frames.
 
-    every: from one key frame to the next. between: frames that are decoded after later ones. moments: when each is
-    shown, in ticks of 1 / rate. turned: to the left, in degrees, by a note alone. sound: beside it. second: a stream of
-    black frames beside it. encoder: what it is told. place: a file to write it to, with the list of its frames at the
-    beginning.
+    every:   from one key frame to the next. between: frames that are decoded after later ones.
+    moments: when each is shown, in ticks of 1 / rate.
+    turned:  to the left, in degrees, by a note alone.
+    sound:   beside it. second: a stream of black frames beside it.
+    encoder: what it is told.
+    place:   a file to write it to, with the list of its frames at the beginning.
     """
     file = io.BytesIO()
     options = {"movflags": "faststart"} if place else {}
     with av.open(str(place) if place else file, "w", format=kind, options=options) as container:
+        container.metadata["title"] = title
         streams: list[VideoStream] = []
         for _ in range(1 + second):
             stream = container.add_stream(codec, rate=rate, options={"x264-params": encoder} if encoder else {})
@@ -100,10 +113,19 @@ def hum(container: OutputContainer, seconds: float) -> None:
     container.mux(stream.encode())
 
 
-def sound_alone() -> bytes:
+def song(*, cover: bool = False) -> bytes:
+    """Sound without pictures that move. cover: one that does not."""
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
+        if cover:
+            picture = container.add_stream("mjpeg", rate=1)
+            assert isinstance(picture, VideoStream)
+            picture.height, picture.width, picture.pix_fmt = HEIGHT, WIDTH, "yuvj420p"
+            picture.disposition = Disposition.attached_pic
         hum(container, 1)
+        if cover:
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(drawn(0))))
+            container.mux(picture.encode())
     return file.getvalue()
 
 
@@ -179,7 +201,7 @@ def test_a_clip_lies_in_the_middle_at_even_steps(all_: int, count: int, every: i
 
 def test_frames_that_a_cut_has_hidden_are_not_shown() -> None:
     hidden = [*range(-5, 0)]
-    assert told(clip(film(20, moments=hidden + [*range(15)], between=2), 16, 0.1)) == [*range(5, 20), 19]
+    assert told(clip(film(20, moments=[*hidden, *range(15)], between=2), 16, 0.1)) == [*range(5, 20), 19]
 
 
 def test_of_a_long_video_little_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,8 +216,17 @@ def test_of_a_long_video_little_is_decoded(monkeypatch: pytest.MonkeyPatch) -> N
     ten_minutes = film(3000, 5, codec="mpeg4", every=20)
     assert told(clip(ten_minutes, 16, 0.2)) == [number % PLACES for number in range(1492, 1508)]
     assert len(given_to_decoder) < 60
+    seen: list[object] = []
+    moment_of = frames.moment_of
+
+    def noted(item: Any) -> int | None:
+        seen.append(item)
+        return moment_of(item)
+
+    monkeypatch.setattr(frames, "moment_of", noted)
     monkeypatch.setattr(frames, "MOST_HELD", 0)
     assert told(clip(ten_minutes, 16, 0.2)) == [number % PLACES for number in range(1492, 1508)]
+    assert len(seen) < 3000 + 150  # each packet once, and those around the middle, and their frames, again
 
 
 def test_frames_from_which_no_other_is_made_are_decoded_where_they_are_wanted_only() -> None:
@@ -205,9 +236,16 @@ def test_frames_from_which_no_other_is_made_are_decoded_where_they_are_wanted_on
         assert [moment for moment, _ in shown_frames(video, video.order[24:31])] == list(range(24, 31))
 
 
-def test_a_video_without_key_frames_is_decoded_from_its_beginning() -> None:
-    assert told(clip(film(90, every=1000), 3, 0.1)) == [43, 44, 45]
-    assert told(clip(film(90, every=1000, codec="mpeg4", kind="avi", between=1), 3, 0.1)) == [43, 44, 45]
+@pytest.mark.parametrize("held", [frames.MOST_HELD, 0], ids=["held", "read again"])
+@pytest.mark.parametrize(("kind", "codec"), [("mp4", "libx264"), ("avi", "mpeg4"), ("mpegts", "mpeg2video")])
+def test_a_video_without_key_frames_is_decoded_from_its_beginning(
+    kind: str, codec: str, held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frames, "MOST_HELD", held)
+    content = film(90, 25, kind=kind, codec=codec, every=1000, between=1)
+    assert told(clip(content, 3, 0.04)) == [43, 44, 45]
+    with opened_video(content) as video:
+        assert len(video.held) == (90 if held else 1)
 
 
 def test_the_same_bits_come_out_of_bytes_and_of_a_file_each_time(tmp_path: Path) -> None:
@@ -247,6 +285,7 @@ def test_a_video_is_turned_as_the_camera_noted(turned: float, corner: tuple[int,
 
     height, width = (64, 32) if abs(turned) == 90 else (32, 64)
     shown = clip_frames(film(3, draw=marked, turned=turned), (1, height, width, 3), 0.1)[0]
+    assert shown.shape == (height, width, 3)
     halves = shown.reshape(2, height // 2, 2, width // 2, 3).mean(axis=(1, 3, 4))
     assert halves.argmax() == np.arange(4).reshape(2, 2)[corner]
 
@@ -275,7 +314,28 @@ def without(content: bytes, numbers: Sequence[int]) -> bytes:
 def test_a_damaged_frame_is_replaced_by_the_one_before() -> None:
     content = film(30, codec="mjpeg", kind="avi", pixels="yuvj420p")
     assert told(clip(content, 6, 0.1)) == [12, 13, 14, 15, 16, 17]
-    assert told(clip(without(content, [14, 15]), 6, 0.1)) == [12, 13, 13, 13, 16, 17]
+    with opened_video(without(content, [14, 15])) as video:
+        assert told(middle_frames(video, (6, HEIGHT, WIDTH, 3), 0.1)) == [12, 13, 13, 13, 16, 17]
+        assert len(video.faults) == 2
+
+
+def test_a_frame_of_which_a_part_is_made_up_is_a_fault() -> None:
+    content = film(every=1000, encoder="slices=3")
+    with opened_video(content) as video:
+        middle_frames(video, (6, HEIGHT, WIDTH, 3), 0.1)
+        assert not video.faults
+        packet = bytes(video.held[18])
+    at = content.index(packet)
+    broken = content[: at + 10] + bytes(len(packet) // 2) + content[at + 10 + len(packet) // 2 :]
+    with opened_video(broken) as video:
+        middle_frames(video, (6, HEIGHT, WIDTH, 3), 0.1)
+        assert video.faults
+
+
+def test_where_the_list_of_frames_is_damaged_those_before_are_used() -> None:
+    content = film(40, codec="mpeg4")
+    at = content.index(b"stsz") + 16 + 4 * 20  # the size of frame 20
+    assert told(clip(content[:at] + b"\x7f\xff\xff\xff" + content[at + 4 :], 4, 0.1)) == [8, 9, 10, 11]
 
 
 def test_where_all_around_the_middle_is_damaged_the_middle_of_the_rest_is_taken() -> None:
@@ -288,19 +348,49 @@ def test_where_all_around_the_middle_is_damaged_the_middle_of_the_rest_is_taken(
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (sound_alone(), "there is no picture in this file"),
+        (song(), "there is no picture in this file"),
+        (song(cover=True), "there is no picture in this file"),
         (b"", "this is no video that can be read"),
         (b"no video at all, " * 100, "this is no video that can be read"),
         (film()[:-400], "this is no video that can be read"),  # without the list of its frames
         (film().replace(b"avc1", b"zzzz"), "it is not known how the pictures in this file are encoded"),
-        (b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/hostname\n#EXT-X-ENDLIST\n", "this is no video"),
-        (b"ffconcat version 1.0\nfile '/etc/hostname'\n", "this is no video that can be read"),
+        (film(3, kind="mjpeg", codec="mjpeg", pixels="yuvj420p"), "this is no video that can be read"),
+        (film(5, moments=range(-9, -4)), "there are no frames in this file"),
     ],
-    ids=["sound alone", "nothing", "text", "cut off", "unknown codec", "playlist", "list of files"],
+    ids=[
+        "sound alone",
+        "a song and its cover",
+        "nothing",
+        "text",
+        "cut off",
+        "unknown codec",
+        "pictures",
+        "all hidden",
+    ],
 )
 def test_a_file_without_a_video_is_a_value_error_of_one_sentence(content: bytes, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         clip(content, 4, 0.1)
+
+
+def test_no_further_file_is_opened_where_one_names_others(tmp_path: Path) -> None:
+    (tmp_path / "secret.ts").write_bytes(film(kind="mpegts", rate=25))
+    listed = f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.6,\n{tmp_path / 'secret.ts'}\n#EXT-X-ENDLIST\n"
+    (tmp_path / "film.mp4").write_text(listed)
+    for content in (tmp_path / "film.mp4", listed.encode()):
+        with pytest.raises(ValueError, match="this is no video that can be read"):
+            clip(content, 4, 0.1)
+
+
+def test_letters_in_notes_about_a_video_do_no_harm() -> None:
+    content = film(kind="avi", codec="mpeg4", title="Cafe au lait")
+    assert b"Cafe au lait" in content
+    assert told(clip(content.replace(b"Cafe", b"Caf\xe9"), 5, 0.2)) == [15, 17, 19, 21, 23]
+
+
+def test_one_thread_decodes_a_video_so_that_damaged_ones_come_out_alike_each_time() -> None:
+    with opened_video(film()) as video:
+        assert video.stream.codec_context.thread_count == 1
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ def why_of_first_row(plan: Plan, encoded: list[str]) -> list[str]:
     encoded: the expressions that encode `rows`.
     """
     for column, occlusion in occlusions_of(plan).items():
-        changes = f'{occlusion.changes.__name__}(row[{column!r}].item() or "", most={occlusion.most})'
+        changes = f"{occlusion.changes.__name__}({occlusion.cell.format(column=column)}, most={occlusion.most})"
         number = "number" if "{number}" in occlusion.told else "_"
         classes = plan.target.task == "classification"
         answer = "{labels[int(answers[0].argmax())]}" if classes else "{answers[0]:.6g}"
@@ -24,7 +24,7 @@ def why_of_first_row(plan: Plan, encoded: list[str]) -> list[str]:
             f"# Why: the first test row as it is, then with each {occlusion.noun} {occlusion.done} in turn",
             "row = rows[test[:1].numpy()]",
             f"changes = list({changes})",
-            f"asked = with_changes(row, {column!r}, changes)",
+            f"asked = {occlusion.with_changes.__name__}(row, {column!r}, changes)",
             *mapping("unseen = ", [re.sub(r"\brows\b", "asked", each) for each in encoded], ""),
             *(line.replace("len(test)", "len(asked)") for line in answers_of_network(plan)),
             f'print(f"the first test row is answered with {answer}; what moved it most:")',

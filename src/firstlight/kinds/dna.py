@@ -14,6 +14,7 @@ from torch import Tensor
 
 from firstlight.data.sequences import PROTEIN_LETTERS, PROTEIN_SHARE
 from firstlight.kinds.kind import (
+    TEXT_OF_ROW,
     Aim,
     Claim,
     Kind,
@@ -26,6 +27,7 @@ from firstlight.kinds.kind import (
     Snippets,
     in_brackets,
     share,
+    texts_of,
 )
 from firstlight.kinds.piece_parts import PiecesSettings, part_over_pieces
 from firstlight.kinds.precision import half_pays
@@ -37,7 +39,7 @@ from firstlight.plain.pieces import fit_pieces, piece_sums
 from firstlight.plain.ragged import Ragged
 from firstlight.plain.strands import Strands, fit_strands
 from firstlight.plain.targets import member_log_losses, member_squared_errors
-from firstlight.plain.why import bases_changed
+from firstlight.plain.why import bases_changed, with_changes
 
 LETTERS = r"ACGTURYSWKMBDHVN.*\-\s"  # bases, the letters for doubtful ones (IUPAC), gaps
 SEQUENCE, ODD_LETTER = f"(?i)^[{LETTERS}]+$", f"(?i)[^{LETTERS}]"
@@ -369,6 +371,9 @@ DNA = Kind(
     odd_letters=_odd_letters,
     occlusion=Occlusion(
         changes=bases_changed,
+        with_changes=with_changes,
+        cell=TEXT_OF_ROW,
+        cells_of=texts_of,
         noun="base",
         done="changed",
         most=500,

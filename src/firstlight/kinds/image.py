@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from firstlight.data.pixel_cells import is_picture, pixel_shape
+from firstlight.kinds.hiding import PARTS_HIDDEN
 from firstlight.kinds.kind import (
     Aim,
     Claim,
@@ -38,7 +39,7 @@ LARGEST_SIDE = 96  # pixels that the network reads; more take longer than they t
 LINE_SIDE = 32  # pixels that the straight line reads
 SMALL_SIDE = 40  # pixels up to which the first layer sees 3 at once, beyond 7
 WIDTHS = (16, 24, 32, 48, 64, 96)
-RATE, DECAY = 0.01, 0.05
+RATE, DECAY = 0.02, 0.05
 MOVED, ZOOMED = 0.07, 0.3
 FEWEST_EPOCHS, MOST_EPOCHS, MOST_MEMBERS = 2, 100, 3
 DEFAULT_SECONDS = 60.0
@@ -286,4 +287,5 @@ IMAGE = Kind(
     ),
     parts=(PICTURES,),
     part_settings=part_settings,
+    occlusion=PARTS_HIDDEN,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -146,26 +146,43 @@ class NetworkPart(Generic[S, P]):
     misfit: Callable[[Mapping[str, S], P], str] = lambda columns, settings: ""
 
 
+TEXT_OF_ROW = "row[{column!r}].item() or ''"  # the text of a row in a script
+
+
+def texts_of(cells: pl.Series) -> list[str]:
+    """The cells as text, a gap as the empty one."""
+    return cells.cast(pl.String).fill_null("").to_list()
+
+
 @dataclass(frozen=True)
 class Occlusion:
-    """How to find out what each part of a cell, a word or a base, does to an answer.
+    """How to find out what each part of a cell, a word, a base or a part of a picture, does to an answer.
 
     changes(cell, most)   the cell without each of its first parts, or with others in their place; a function of
                           `plain/`, as scripts call it too
+    with_changes(row, column, changes)
+                          the row as it is, and below it once for each change; likewise
+    cell:       the expression for the cell of a `row` in a script: a format of `column`.
+    cells_of(cells)       the cells of a column, as `changes` takes them
     noun, done: of a part and what is done to it: "word", "left out".
     most:       parts of one cell that are asked about.
     told:       how a part is named: a format of `part` and of `number`, where it stands.
     letters:    what a sequence is made of, where its parts are drawn as a logo; "" for words.
+    grid:       of a picture, how many parts there are a side; 0 where parts stand one after the other.
     in_report:  how much a report may ask at most: parts of rows, times the letters of the row.
     """
 
-    changes: Callable[[str, int], Iterator[Change]]
+    changes: Callable[[Any, int], Iterator[Change]]
+    with_changes: Callable[[pl.DataFrame, str, Sequence[Change]], pl.DataFrame]
+    cell: str
+    cells_of: Callable[[pl.Series], Iterable[Any]]
     noun: str
     done: str
     most: int
     told: str
-    letters: str
-    in_report: int
+    letters: str = ""
+    grid: int = 0
+    in_report: int = 0
 
     @property
     def beyond(self) -> str:

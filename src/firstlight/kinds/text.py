@@ -13,6 +13,7 @@ from torch import Tensor
 
 from firstlight.kinds.category import MOST_WORDS
 from firstlight.kinds.kind import (
+    TEXT_OF_ROW,
     Aim,
     Claim,
     Kind,
@@ -25,6 +26,7 @@ from firstlight.kinds.kind import (
     Snippets,
     in_brackets,
     share,
+    texts_of,
 )
 from firstlight.kinds.piece_parts import PiecesSettings, part_over_pieces
 from firstlight.kinds.pretrained import MARKS, pretrained_in
@@ -34,7 +36,7 @@ from firstlight.plain.numbers import Scaled, scaled
 from firstlight.plain.pieces import count_pieces, learning_and_all
 from firstlight.plain.ragged import Ragged, TwoLevels
 from firstlight.plain.vectors import MeanVectors, fit_vectors, mean_vectors
-from firstlight.plain.why import words_left_out
+from firstlight.plain.why import with_changes, words_left_out
 from firstlight.plain.words import letter_pieces, neighbour_pieces, word_pieces
 from firstlight.refusal import Refused
 
@@ -307,6 +309,9 @@ TEXT = Kind(
     part_settings=part_settings,
     occlusion=Occlusion(
         changes=words_left_out,
+        with_changes=with_changes,
+        cell=TEXT_OF_ROW,
+        cells_of=texts_of,
         noun="different word",
         done="left out",
         most=200,

@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from firstlight.data.pixel_cells import is_video, pixel_shape
+from firstlight.kinds.hiding import PARTS_HIDDEN
 from firstlight.kinds.kind import (
     Aim,
     Claim,
@@ -194,4 +195,5 @@ VIDEO = Kind(
     ),
     parts=(CLIPS,),
     part_settings=part_settings,
+    occlusion=PARTS_HIDDEN,
 )

@@ -8,11 +8,13 @@ may seem to do little, as the other still stands there.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
+import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
@@ -24,7 +26,7 @@ from firstlight.plain.why import Change, effects_of, log_odds
 from firstlight.plan.plan import Plan
 
 ROWS = 1024  # whose effects are held at a time
-LETTERS = 4_000_000  # of changed cells that are answered at a time, so that memory stays bounded
+LETTERS = 4_000_000  # or bytes of changed cells that are answered at a time, so that memory stays bounded
 CELLS = 4096
 MOST_TOLD = 5
 LEAST_LOG_ODDS = 0.005  # less than this is nothing: it reads as 0.00
@@ -139,20 +141,25 @@ def _told(place: Place, occlusions: dict[str, Occlusion]) -> str:
     return told if len(occlusions) == 1 else f"{told} in {place.column}"
 
 
-def effects_in(predictor: Predictor, rows: pl.DataFrame, *, whole_cells: bool = True) -> Iterator[Effects]:
+def effects_in(
+    predictor: Predictor, rows: pl.DataFrame, only: Mapping[str, Occlusion] | None = None
+) -> Iterator[Effects]:
     """The effect of each part of each row on the kept model's answer.
 
-    whole_cells: whether cells that are read as a whole are left out, too.
+    only: the columns whose cells are taken apart, and no other; else all, and cells that are read as a whole are left
+    out, too.
     """
     for start in range(0, len(rows), ROWS):
-        for effects in _effects_in_block(predictor, rows[start : start + ROWS], whole_cells):
+        for effects in _effects_in_block(predictor, rows[start : start + ROWS], only):
             yield Effects(start + effects.row, effects.parts, effects.values, effects.likeliest, effects.beyond)
 
 
-def _effects_in_block(predictor: Predictor, rows: pl.DataFrame, whole_cells: bool) -> Iterator[Effects]:
-    occlusions = occlusions_of(predictor.plan)
+def _effects_in_block(
+    predictor: Predictor, rows: pl.DataFrame, only: Mapping[str, Occlusion] | None
+) -> Iterator[Effects]:
+    occlusions = occlusions_of(predictor.plan) if only is None else only
     values = _values(predictor, rows)
-    cells = [name for name in predictor.plan.inputs if name not in occlusions] if whole_cells else []
+    cells = [name for name in predictor.plan.inputs if name not in occlusions] if only is None else []
     without = [
         values - _values(predictor, rows.with_columns(pl.lit(None, rows[name].dtype).alias(name))) for name in cells
     ]
@@ -191,8 +198,9 @@ def _taken_apart(predictor: Predictor, rows: pl.DataFrame, column: str, occlusio
         for row, change in block:
             apart.beyond[row] |= change.number > occlusion.most
         asked += [(row, Change(change.number, change.part, "")) for row, change in kept]
-        cells = pl.Series(column, [change.cell for _, change in kept], dtype=pl.String)
-        answers.append(_values(predictor, rows[[row for row, _ in kept]].with_columns(cells)))
+        if kept:
+            cells = _column(column, [change.cell for _, change in kept])
+            answers.append(_values(predictor, rows[[row for row, _ in kept]].with_columns(cells)))
     changed, done = torch.cat(answers), 0
     for row, found in groupby(asked, key=itemgetter(0)):
         changes = [change for _, change in found]
@@ -205,8 +213,13 @@ def _taken_apart(predictor: Predictor, rows: pl.DataFrame, column: str, occlusio
 
 def _changes(cells: pl.Series, occlusion: Occlusion) -> Iterator[tuple[int, Change]]:
     """The changes of every row's cell, of one part more than are asked about where there is one."""
-    for row, cell in enumerate(cells.cast(pl.String).fill_null("").to_list()):
+    for row, cell in enumerate(occlusion.cells_of(cells)):
         yield from ((row, change) for change in occlusion.changes(cell, occlusion.most + 1))
+
+
+def _column(name: str, cells: list[Any]) -> pl.Series:
+    """Changed cells as a column."""
+    return pl.Series(name, cells, dtype=pl.String) if isinstance(cells[0], str) else pl.Series(name, np.stack(cells))
 
 
 def _blocks(changes: Iterator[tuple[int, Change]]) -> Iterator[list[tuple[int, Change]]]:
@@ -215,7 +228,7 @@ def _blocks(changes: Iterator[tuple[int, Change]]) -> Iterator[list[tuple[int, C
     letters = 0
     for each in changes:
         block.append(each)
-        letters += len(each[1].cell)
+        letters += len(each[1].cell) if isinstance(each[1].cell, str) else each[1].cell.nbytes
         if letters >= LETTERS or len(block) >= CELLS:
             yield block
             block, letters = [], 0

@@ -9,7 +9,6 @@ import io
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -196,6 +195,7 @@ def decoded_frames(video: Video, wanted: NDArray[np.int64]) -> Iterator[VideoFra
     numbers = np.flatnonzero(needed).tolist()
     if len(numbers) * decoder.width * decoder.height > MOST_DECODED:
         raise ValueError("the video has too few key frames, so too much of it would have to be decoded")
+    decoder.flush_buffers()
     if not needed[0]:  # in the first packet some encoders tell their version, and decoders make up for its faults
         frames_from(video, video.held[0])
         decoder.flush_buffers()
@@ -209,7 +209,6 @@ def decoded_frames(video: Video, wanted: NDArray[np.int64]) -> Iterator[VideoFra
         yield from frames_from(video, packet)
         following = number + 1
     yield from frames_from(video, None)
-    decoder.flush_buffers()
 
 
 def frames_from(video: Video, packet: Packet | None) -> list[VideoFrame]:  # type: ignore[type-arg]
@@ -229,18 +228,30 @@ def packets_at(video: Video, numbers: list[int]) -> Iterator[tuple[int, Packet]]
         yield from ((number, video.held[number]) for number in numbers)
         return
     chosen, first, last = set(numbers), numbers[0], numbers[-1]
-    number_of = {moment: number for number, moment in enumerate(video.shown.tolist())}
-    for start in (max(0, first - MOST_DELAYED), 0):
-        video.container.seek(int(video.shown[start : first + 1].min()), stream=video.stream)
-        read = ((number_of.get(moment_of(packet), -1), packet) for packet in video.container.demux(video.stream))
-        reached = next(read)
-        if 0 <= reached[0] <= first:  # else the jump led too far, and all is read
-            break
-    for number, packet in chain([reached], read):
-        if number in chosen and packet.size:
+    for number, packet in packets_from(video, first):
+        if number in chosen:
             yield number, packet
         if number >= last:
             break
+
+
+def packets_from(video: Video, first: int) -> Iterator[tuple[int, Packet]]:  # type: ignore[type-arg]
+    """The packets of a file from number `first` on, or from some before it on, by a jump into the file."""
+    number_of = {moment: number for number, moment in enumerate(video.shown.tolist())}
+    near, start = video.shown[max(0, first - MOST_DELAYED) : first + 1].min(), video.shown.min()
+    # Where a jump leads too far, all is read. To the start, too, some formats jump too far, and some no second further.
+    for moment in (near, start - round(1 / video.tick), start):
+        try:
+            video.container.seek(int(moment), stream=video.stream)
+            packets = (packet for packet in video.container.demux(video.stream) if packet.size)
+            read = ((number_of.get(moment_of(packet), -1), packet) for packet in packets)
+            number, packet = next(read)
+        except (av.FFmpegError, StopIteration):
+            continue
+        if 0 <= number <= first:
+            yield number, packet
+            yield from read
+            return
 
 
 def pictures_at(

@@ -8,6 +8,7 @@ say the same stand in for one another, so both may seem to do little; the effect
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 import torch
@@ -34,12 +35,13 @@ BASES = "ACGT"
 class Change:
     """A cell without one of its parts, or with another in its place.
 
-    number: where the part stands, or stands first, counted from 1: among the different words, or the bases.
+    number: where the part stands, or stands first, counted from 1: among the different words, the bases, or the parts
+    of a picture. cell: text, or pixels.
     """
 
     number: int
     part: str
-    cell: str
+    cell: Any
 
 
 def words_left_out(text: str, most: int) -> Iterator[Change]:

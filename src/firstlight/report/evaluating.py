@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from firstlight.data.table import NAMING
 from firstlight.evaluate.evaluation import Difference, Evaluation, Mistake, ScoreName
 from firstlight.evaluate.intervals import wilson
 from firstlight.evaluate.wording import SHARES, TITLES, interval, named, scored
@@ -18,7 +19,7 @@ from firstlight.report import charts
 from firstlight.report.drawing import Floats
 from firstlight.report.moving import what_moved
 from firstlight.report.page import Block, Chapter, Figure, Folded, Grid, Prose
-from firstlight.report.pictures import sheets_of_errors
+from firstlight.report.pictures import maps_of_parts, sheets_of_errors
 from firstlight.report.story import Story
 from firstlight.report.wording import aligned, counted, number, percent, sentences, spaced
 
@@ -130,7 +131,7 @@ def _of_classes(story: Story, evaluation: Evaluation) -> tuple[Block, ...]:
     promises = [
         charts.Promise(each.confidence, each.right, each.low, each.high, each.rows) for each in evaluation.reliability
     ]
-    errors = sheets_of_errors(story, evaluation)
+    errors = (*sheets_of_errors(story, evaluation), *maps_of_parts(story, evaluation))
     return *blocks, _mistakes(story, evaluation), *errors, *what_moved(story, evaluation), charts.reliability(promises)
 
 
@@ -163,6 +164,7 @@ def _of_numbers(story: Story, evaluation: Evaluation) -> tuple[Block, ...]:
         charts.predictions(story.target, truth, said, low, high),
         _mistakes(story, evaluation),
         *sheets_of_errors(story, evaluation),
+        *maps_of_parts(story, evaluation),
         *what_moved(story, evaluation),
         charts.residuals(story.target, said - truth),
         charts.coverage(RANGE_SHARE, _parts(truth, said, low, high)),
@@ -188,16 +190,15 @@ def _promise(held: np.ndarray) -> charts.Promise:
 def _mistakes(story: Story, evaluation: Evaluation) -> Block:
     if not evaluation.worst:
         return Prose("No test row is answered wrongly.")
-    columns = [name for name in story.told if name in story.rows.test.columns][:MOST_CELLS]
+    naming = NAMING.get(story.plan.source.reader, "")
+    named_by = [naming] if naming in story.columns else []
+    columns = [*named_by, *(name for name in story.told if name in story.rows.test.columns)][:MOST_CELLS]
     head = ("test row", "it was", "it said", "how sure" if story.classes else "off by")
+    places = [each.row for each in evaluation.worst]
+    cells = [_cells(story, name, places) for name in columns]
     rows = tuple(
-        (number(each.row + 1), *answer, *cells)
-        for each, answer, cells in zip(
-            evaluation.worst,
-            _answers(story, evaluation.worst),
-            zip(*(_cells(story, name, [each.row for each in evaluation.worst]) for name in columns), strict=True),
-            strict=True,
-        )
+        (number(place + 1), *answer, *(column[which] for column in cells))
+        for which, (place, answer) in enumerate(zip(places, _answers(story, evaluation.worst), strict=True))
     )
     question = "Of which wrong answers was it surest?" if story.classes else "Which errors are the largest?"
     caption = sentences(

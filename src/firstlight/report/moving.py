@@ -32,13 +32,13 @@ AROUND = 14  # parts of a text before and after a marked one
 
 def what_moved(story: Story, evaluation: Evaluation) -> tuple[Block, ...]:
     """Charts and examples for each column that holds sequences; nothing where there is none."""
-    occlusions = occlusions_of(story.plan)
+    occlusions = {name: each for name, each in occlusions_of(story.plan).items() if not each.grid}
     if not occlusions:
         return ()
     sample = sample_of(story, occlusions)
     examples = examples_of(story, sample)
     if not all(occlusion.letters for occlusion in occlusions.values()):  # of logos one is enough
-        examples += worst_mistakes(story, evaluation, examples)
+        examples += worst_mistakes(story, occlusions, evaluation, examples)
     blocks: list[Block] = []
     for column, occlusion in occlusions.items():
         if occlusion.letters:

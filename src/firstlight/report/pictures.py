@@ -14,19 +14,24 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from firstlight.data.pixel_cells import is_video, pixel_shape
 from firstlight.evaluate.evaluation import Evaluation
+from firstlight.kinds.kind import Occlusion
+from firstlight.model.why import Effects, effects_in, occlusions_of
 from firstlight.report.page import Block, Sheet, Shelf, Shot
 from firstlight.report.story import Story
 from firstlight.report.wording import counted, number, percent, sentences
 
 MOST_CLASSES = 12  # that get a shelf of their own
-SHOTS, STRIPS = 8, 2  # pictures, videos of each class
+SHOTS, STRIPS = 6, 2  # pictures, videos of each class
 LONGEST_SIDE = 112  # pixels of a picture
 STRIP_FRAMES = 6
 MOST_PAIRS = 6  # of pictures that look alike
 MOST_ERRORS = 12
+MAPPED = 3  # pictures that are answered rightly or by chance, and wrongly, whose parts are hidden in turn
+DARKEST = 0.15  # of its light, that a part keeps which does not matter
 QUALITY = 82  # of JPEG, of 100
 
 
@@ -152,3 +157,48 @@ def sheets_of_errors(story: Story, evaluation: Evaluation) -> Iterator[Block]:
         if shots:
             question = f"What do the {_nouns(story, name)} of the worst errors look like?"
             yield Sheet(question, (Shelf("", tuple(shots)),), "Below each: what it was, and what was said of it.")
+
+
+def maps_of_parts(story: Story, evaluation: Evaluation) -> Iterator[Block]:
+    """Of each column: a few test pictures, and beside each the same with what did not speak for the answer darkened."""
+    occlusions = {name: each for name, each in occlusions_of(story.plan).items() if each.grid}
+    wrong = [worst.row for worst in evaluation.worst[:MAPPED]]
+    spread = np.linspace(0, len(story.rows.test) - 1, 3 * MAPPED).round().astype(int).tolist()
+    rows = [*dict.fromkeys([*[row for row in spread if row not in wrong][:MAPPED], *wrong])]
+    for name, occlusion in occlusions.items():
+        shown = [row for row in rows if story.rows.test[name][row] is not None]
+        if not shown:
+            continue
+        found = effects_in(story.run.predictor, story.rows.test[shown], {name: occlusion})
+        shots = []
+        for row, effects in zip(shown, found, strict=True):
+            caption = _answered(story, effects, row)
+            cell = story.rows.test[name][row].to_numpy()
+            shots += [
+                shot_of(cell, f"test row {row + 1}: {caption}", caption),
+                shot_of(_lit(cell, effects, occlusion), f"what mattered in test row {row + 1}", "what mattered"),
+            ]
+        noun = "frames" if is_video(story.rows.test[name].dtype) else "picture"
+        caption = (
+            f"Each part of a grid of {occlusion.grid} by {occlusion.grid} was hidden in turn, and the model asked. "
+            "The brighter a part is shown, the more it speaks for the answer; dark parts do not, or speak against it."
+        )
+        yield Sheet(f"Where in the {noun} does it look?", (Shelf("", tuple(shots)),), caption)
+
+
+def _answered(story: Story, effects: Effects, row: int) -> str:
+    truth = float(story.rows.truth[row])
+    if story.classes:
+        was, said = story.labels[int(truth)], story.labels[effects.likeliest]
+        return said if was == said else f"{was}, said {said}"
+    return number(truth)
+
+
+def _lit(cell: NDArray[np.uint8], effects: Effects, occlusion: Occlusion) -> NDArray[np.uint8]:
+    """The picture, each part as bright as it speaks for the answer, or moves a number in either direction."""
+    values = effects.values[:, effects.likeliest].view(occlusion.grid, occlusion.grid)
+    values = values.clamp_min(0) if effects.values.shape[1] > 1 else values.abs()
+    share = (values / values.max().clamp_min(1e-9)).float().view(1, 1, occlusion.grid, occlusion.grid)
+    light = F.interpolate(share, cell.shape[-3:-1], mode="bilinear")[0, 0].numpy()[..., None]
+    lit: NDArray[np.uint8] = (cell * (DARKEST + (1 - DARKEST) * light)).round().astype(np.uint8)
+    return lit

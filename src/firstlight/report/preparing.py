@@ -96,7 +96,10 @@ def _decisions(story: Story) -> list[Block]:
 
 def _reading(source: Source) -> str:
     """How the source was read, where there was something to find out."""
-    found = [f"{name} {value!r}" for name, value in source.options.items()]
+    found = [
+        f"{name} {', '.join(value)}" if isinstance(value, list) else f"{name} {value!r}"
+        for name, value in source.options.items()
+    ]
     return f"It was read as {source.reader.replace('_', ' ')} with {joined(found)}." if found else ""
 
 

@@ -41,13 +41,13 @@ def sample_of(story: Story, occlusions: Mapping[str, Occlusion]) -> dict[int, Ef
     """
     count = len(story.rows.test)
     spread = (torch.arange(count, dtype=torch.float64) * GOLDEN % 1).argsort(stable=True).tolist()
-    first = _asked(story, sorted(spread[:FIRST_SAMPLED]))
+    first = _asked(story, occlusions, sorted(spread[:FIRST_SAMPLED]))
     letters = _letters(story.rows.test, occlusions)
     cost = max(1, sum(len(effects.parts) * letters[row] for row, effects in first.items()) // max(len(first), 1))
     allowed = max(A_MOMENT, sum(_letters(story.rows.train, occlusions)))
     allowed = min(allowed, *(each.in_report for each in occlusions.values()))
     rest = spread[FIRST_SAMPLED : min(MOST_SAMPLED, max(FIRST_SAMPLED, allowed // cost))]
-    return dict(sorted({**first, **_asked(story, rest)}.items()))
+    return dict(sorted({**first, **_asked(story, occlusions, rest)}.items()))
 
 
 def _letters(rows: pl.DataFrame, occlusions: Mapping[str, Occlusion]) -> list[int]:
@@ -56,8 +56,8 @@ def _letters(rows: pl.DataFrame, occlusions: Mapping[str, Occlusion]) -> list[in
     return rows.select(letters=pl.sum_horizontal(columns))["letters"].to_list()
 
 
-def _asked(story: Story, rows: list[int]) -> dict[int, Effects]:
-    effects = effects_in(story.run.predictor, story.rows.test[rows], whole_cells=False)
+def _asked(story: Story, occlusions: Mapping[str, Occlusion], rows: list[int]) -> dict[int, Effects]:
+    effects = effects_in(story.run.predictor, story.rows.test[rows], occlusions)
     return {rows[each.row]: each for each in effects}
 
 
@@ -66,11 +66,13 @@ def examples_of(story: Story, sample: Mapping[int, Effects]) -> list[Example]:
     return list(_of_classes(story, sample) if story.classes else _of_numbers(story, sample))
 
 
-def worst_mistakes(story: Story, evaluation: Evaluation, shown: Sequence[Example]) -> list[Example]:
+def worst_mistakes(
+    story: Story, occlusions: Mapping[str, Occlusion], evaluation: Evaluation, shown: Sequence[Example]
+) -> list[Example]:
     """The worst mistake of all, where there is one and it is not shown yet."""
     rows = {example.row for example in shown}
     return [
-        Example(worst.row, _mistake_told(story, worst), _asked(story, [worst.row])[worst.row])
+        Example(worst.row, _mistake_told(story, worst), _asked(story, occlusions, [worst.row])[worst.row])
         for worst in evaluation.worst[:1]
         if worst.row not in rows
     ]
