@@ -125,7 +125,7 @@ def test_damaged_frames_are_noted() -> None:
 def test_a_list_of_more_frames_than_there_are_is_noted() -> None:
     content = film(40)
     at = content.index(b"stsz") + 16 + 4 * 30  # the size of frame 30
-    broken = content[:at] + b"\x7f\xff\xff\xff" + content[at + 4 :]
+    broken = content[:at] + b"\x3f\xff\xff\xff" + content[at + 4 :]
     assert read(source(broken), FORM)[1] == ("only part of the frames can be read: 30 of 40",)
 
 

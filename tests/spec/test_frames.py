@@ -325,17 +325,16 @@ def test_a_frame_of_which_a_part_is_made_up_is_a_fault() -> None:
         middle_frames(video, (6, HEIGHT, WIDTH, 3), 0.1)
         assert not video.faults
         packet = bytes(video.held[18])
-    at = content.index(packet)
-    broken = content[: at + 10] + bytes(len(packet) // 2) + content[at + 10 + len(packet) // 2 :]
-    with opened_video(broken) as video:
-        middle_frames(video, (6, HEIGHT, WIDTH, 3), 0.1)
+    at = content.index(packet) + len(packet) // 2
+    with opened_video(content[:at] + b"\xff" * 8 + content[at + 8 :]) as video:
+        assert told(middle_frames(video, (6, HEIGHT, WIDTH, 3), 0.1)) == [17, 18, 19, 20, 21, 22]
         assert video.faults
 
 
 def test_where_the_list_of_frames_is_damaged_those_before_are_used() -> None:
     content = film(40, codec="mpeg4")
     at = content.index(b"stsz") + 16 + 4 * 20  # the size of frame 20
-    assert told(clip(content[:at] + b"\x7f\xff\xff\xff" + content[at + 4 :], 4, 0.1)) == [8, 9, 10, 11]
+    assert told(clip(content[:at] + b"\x3f\xff\xff\xff" + content[at + 4 :], 4, 0.1)) == [8, 9, 10, 11]
 
 
 def test_where_all_around_the_middle_is_damaged_the_middle_of_the_rest_is_taken() -> None:
@@ -407,6 +406,17 @@ def test_there_are_limits(limit: str, value: int, why: str, monkeypatch: pytest.
     monkeypatch.setattr(frames, limit, value)
     with pytest.raises(ValueError, match=why):
         clip(content, 2, 0.1)
+
+
+def test_the_limit_holds_for_frames_that_grow_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    def large(number: int) -> NDArray[np.uint8]:
+        return drawn(number).repeat(2, axis=0).repeat(2, axis=1)
+
+    made: dict[str, Any] = {"rate": 25, "kind": "mpegts", "codec": "mpeg2video"}
+    content = film(30, **made) + film(30, **made, moments=range(30, 60), draw=large)
+    assert told(clip(content, 8, 0.04))[-3:] == [1, 2, 3]
+    monkeypatch.setattr(frames, "LARGEST_FRAME", HEIGHT * WIDTH)
+    assert len(set(told(clip(content, 8, 0.04))[-4:])) == 1  # the last one that is small enough
 
 
 def test_ffmpeg_keeps_quiet(capfd: pytest.CaptureFixture[str]) -> None:

@@ -109,8 +109,6 @@ def facts_of(video: Video) -> Facts:
     for _, frame in shown_frames(video, video.order[:1]):
         width, height = (frame.height, frame.width) if frame_turns(frame) % 2 else (frame.width, frame.height)
         break
-    if width * height == 0:
-        raise ValueError("there are no frames in this file")
     return Facts(width, height, len(video.order), _seconds(video))
 
 

@@ -103,7 +103,6 @@ class Clips(nn.Module):
         self.readers = nn.ModuleList(ClipReader(channels) for _ in range(members))
         self.drop = nn.Dropout(0.5)
         self.output = MemberLinear(members, videos * 8 * channels, outputs)
-        self.to(memory_format=torch.channels_last)
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         clips = inputs[self.view]
