@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 import random
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -56,6 +57,11 @@ def bases(shortest: int, longest: int) -> tuple[str, ...]:
     return (*drawn, drawn[0][1:].lower() + "t", "NN" + drawn[1][2:])
 
 
+def pixels(*shape: int) -> tuple[object, ...]:
+    """Seventy different pictures or videos by chance."""
+    return tuple(np.random.default_rng(0).integers(0, 255, (70, *shape), dtype=np.uint8))
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of a kind: cells as they stand in a table, and cells that no training row has."""
@@ -86,13 +92,33 @@ COLUMNS = {
     "DNA, lower case with gaps": Column(
         "dna", tuple(f"{cell[:9]}--{cell[9:].lower()}..NN" for cell in bases(30, 50)), ("-" * 40, "no DNA", "ac gt\n")
     ),
+    "pictures": Column("image", pixels(18, 24, 3), (np.zeros((18, 24, 3), np.uint8),)),
+    "pictures, grey and tiny": Column("image", pixels(6, 5, 1), (np.full((6, 5, 1), 255, np.uint8),)),
+    "videos": Column("video", pixels(6, 16, 24, 3), (np.zeros((6, 16, 24, 3), np.uint8),)),
 }
 EVERY_COLUMN = pytest.mark.parametrize("name", COLUMNS)
 
 
+def series_of(cells: Sequence[object]) -> pl.Series:
+    """The cells as a column, pictures and videos as arrays of pixels."""
+    stacked = np.stack(cells) if isinstance(cells[0], np.ndarray) else cells  # type: ignore[arg-type]
+    return pl.Series("cell", stacked, strict=False)
+
+
+def with_a_gap(cells: Sequence[object]) -> pl.DataFrame:
+    """A row for each cell, and one for a gap."""
+    known = series_of(cells) if cells else pl.Series("cell", [], dtype=pl.Boolean)
+    return pl.concat([known, known.clear(1)]).to_frame()
+
+
+def backwards(rows: pl.DataFrame) -> pl.DataFrame:
+    """The last row first; polars cannot reverse arrays itself."""
+    return rows[list(range(len(rows) - 1, -1, -1))]
+
+
 def rows_of(name: str, rows: int = 60) -> pl.DataFrame:
     """A table of one input column, with a gap here and there, and of two classes that depend on it a little."""
-    cells = pl.Series("cell", COLUMNS[name].cells, strict=False)
+    cells = series_of(COLUMNS[name].cells)
     chosen = pl.Series("cell", torch.randint(len(cells), (rows,), generator=torch.Generator().manual_seed(1)).numpy())
     answers = ["low" if place < len(cells) / 2 else "high" for place in chosen]
     answers[::7] = ["high"] * len(answers[::7])
@@ -196,13 +222,13 @@ def test_each_row_is_encoded_by_itself_alone(name: str) -> None:
     rows = rows_of(name)
     whole = encoded(name, rows)
     same(torch.cat([encoded(name, rows[place : place + 1]) for place in range(len(rows))]), whole)
-    same(encoded(name, rows.reverse()), whole.flip(0))
+    same(encoded(name, backwards(rows)), whole.flip(0))
 
 
 @EVERY_COLUMN
 def test_what_is_learned_does_not_depend_on_the_order_of_rows(name: str) -> None:
     rows = rows_of(name)
-    same(encoded(name, rows, learned_from=rows), encoded(name, rows, learned_from=rows.reverse()))
+    same(encoded(name, rows, learned_from=rows), encoded(name, rows, learned_from=backwards(rows)))
 
 
 @EVERY_COLUMN
@@ -218,7 +244,7 @@ def test_different_cells_and_the_gap_are_told_apart(name: str) -> None:
 def test_cells_never_seen_give_finite_features(name: str) -> None:
     if not COLUMNS[name].unseen:
         pytest.skip("every cell that a column of this type can hold has been seen")
-    cells = pl.Series("cell", COLUMNS[name].unseen, strict=False).to_frame()
+    cells = series_of(COLUMNS[name].unseen).to_frame()
     for given in features(name, rows_of(name), cells):
         assert given.isfinite().all()
 
@@ -239,37 +265,39 @@ def test_a_column_of_gaps_alone_is_learned_from_and_answered(name: str) -> None:
             assert given.isfinite().all()
 
 
-READ_AS_SEQUENCES = pytest.mark.parametrize(
+READ_AS_WHOLES = pytest.mark.parametrize(
     "name", [name for name, column in COLUMNS.items() if kind_named(column.kind).parts]
 )
 
 
-@READ_AS_SEQUENCES
+@READ_AS_WHOLES
 @pytest.mark.parametrize("numbers", [False, True], ids=["classes", "numbers"])
 def test_a_part_answers_each_row_by_itself_alone_and_is_made_anew_from_its_tensors(name: str, numbers: bool) -> None:
     rows = rows_of(name)
     parts = parts_fitted(name, rows, numbers=numbers)
-    assert len(parts) >= 3
+    written = rows["cell"].dtype == pl.String
+    assert len(parts) >= (3 if written else 1)
+    close = 1e-6 if written else 2e-5  # sums over many pixels are rounded otherwise, row by row or together
     for part, settings, module in parts:
         whole = answers_of_part(part, settings, module, name, rows)
         assert whole.dtype == torch.float32
         assert whole.shape[1:] == (len(rows), 1 if numbers else 2)
         assert whole.isfinite().all()
         alone = [answers_of_part(part, settings, module, name, rows[place : place + 1]) for place in range(len(rows))]
-        assert_close(torch.cat(alone, dim=1), whole, rtol=0, atol=1e-6)
-        assert_close(answers_of_part(part, settings, module, name, rows.reverse()), whole.flip(1), rtol=0, atol=1e-6)
+        assert_close(torch.cat(alone, dim=1), whole, rtol=0, atol=close)
+        assert_close(answers_of_part(part, settings, module, name, backwards(rows)), whole.flip(1), rtol=0, atol=close)
         again = part.rebuild(module.state_dict(), settings, whole.shape[2])
         again.load_state_dict(module.state_dict())
         same(answers_of_part(part, settings, again.eval(), name, rows), whole)
 
 
-@READ_AS_SEQUENCES
+@pytest.mark.parametrize("name", [name for name, column in COLUMNS.items() if column.kind in ("text", "dna")])
 def test_a_part_is_born_the_same_in_whatever_order_its_rows_come(name: str) -> None:
     _, columns = kind_and_settings(name)
     rows = rows_of(name)
     for part, settings, _ in parts_fitted(name, rows):
         born = []
-        for table in (rows, rows.reverse()):
+        for table in (rows, backwards(rows)):
             torch.manual_seed(0)
             born.append(part.build(part.encode(table, columns, settings), settings, 2).state_dict())
         assert born[0].keys() == born[1].keys()
@@ -277,7 +305,7 @@ def test_a_part_is_born_the_same_in_whatever_order_its_rows_come(name: str) -> N
             same(born[0][key], born[1][key])
 
 
-@READ_AS_SEQUENCES
+@READ_AS_WHOLES
 def test_a_part_tells_different_cells_and_the_gap_apart(name: str) -> None:
     rows = rows_of(name)
     cells = rows["cell"].unique().to_frame()
@@ -286,11 +314,11 @@ def test_a_part_tells_different_cells_and_the_gap_apart(name: str) -> None:
         assert len(answers.unique(dim=0)) > 0.9 * len(cells)
 
 
-@READ_AS_SEQUENCES
+@READ_AS_WHOLES
 def test_a_part_learns_from_gaps_alone_and_answers_what_it_has_never_seen(name: str) -> None:
     rows = rows_of(name)
-    gaps = rows.with_columns(pl.lit(None, dtype=pl.String).alias("cell"))
-    strange = pl.Series("cell", [*COLUMNS[name].unseen, None], dtype=pl.String).to_frame()
+    gaps = rows.with_columns(pl.lit(None, dtype=rows["cell"].dtype).alias("cell"))
+    strange = with_a_gap(COLUMNS[name].unseen)
     for taught, asked in ((gaps, gaps), (gaps, rows), (rows, gaps), (rows, strange), (gaps, strange)):
         for part, settings, module in parts_fitted(name, taught):
             assert answers_of_part(part, settings, module, name, asked).isfinite().all()
@@ -317,10 +345,10 @@ def test_the_number_of_rows_asked_at_once_does_not_change_an_answer(fitted: tupl
 
 def test_any_cell_is_answered_with_a_note_where_it_cannot_be_used(fitted: tuple[str, Run]) -> None:
     name, run = fitted
-    cells = pl.Series("cell", [*COLUMNS[name].unseen, None], strict=False).to_frame()
+    cells = with_a_gap(COLUMNS[name].unseen)
     assert len(run.predict(cells)) == len(cells)
     strange = {"many", "heavy", "soon", "maybe", "Torgersen", "99999", "2023-02-30", "1e999", "no DNA", 2, float("inf")}
-    met = [cell for cell in COLUMNS[name].unseen if cell in strange]
+    met = [cell for cell in COLUMNS[name].unseen if isinstance(cell, Hashable) and cell in strange]
     notes = " ".join(oddities(cells, run.predictor.plan, run.predictor.encoders))
     assert all(str(cell) in notes for cell in met)
     assert notes.startswith("cell: ") == bool(met)

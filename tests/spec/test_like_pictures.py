@@ -21,7 +21,7 @@ def scene(seed: int) -> NDArray[np.uint8]:
     """A picture with light and dark places, as photographs have."""
     coarse = np.random.default_rng(seed).integers(0, 255, (6, 6, 3), dtype=np.uint8)
     picture = Image.fromarray(coarse).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-    return np.asarray(picture.filter(ImageFilter.GaussianBlur(1)))
+    return np.array(picture.filter(ImageFilter.GaussianBlur(1)), dtype=np.uint8)
 
 
 SCENES = np.stack([scene(seed) for seed in range(40)])
@@ -30,11 +30,11 @@ SCENES = np.stack([scene(seed) for seed in range(40)])
 def compressed(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "JPEG", quality=40)
-    return np.asarray(Image.open(stream))
+    return np.array(Image.open(stream), dtype=np.uint8)
 
 
 def smaller(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(Image.fromarray(pixels).resize((48, 48)).resize((SIDE, SIDE)))
+    return np.array(Image.fromarray(pixels).resize((48, 48)).resize((SIDE, SIDE)), dtype=np.uint8)
 
 
 def lighter(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -61,7 +61,7 @@ class TestPixels:
             1: DRAWN, 2: DRAWN[:, ::-1], 3: DRAWN[::-1, ::-1], 4: DRAWN[::-1], 5: DRAWN.transpose(1, 0, 2),
             6: np.rot90(DRAWN, -1), 7: DRAWN[::-1, ::-1].transpose(1, 0, 2), 8: np.rot90(DRAWN),
         }[note]  # fmt: skip
-        pixels = picture_pixels(saved(Image.fromarray(DRAWN), exif=exif), turned.shape)  # type: ignore[arg-type]
+        pixels = picture_pixels(saved(Image.fromarray(DRAWN), exif=exif), turned.shape)
         assert np.array_equal(pixels, turned)
         header = header_of(saved(Image.fromarray(DRAWN), exif=exif), "a.png")
         assert (header.height, header.width) == turned.shape[:2]
