@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from firstlight.evaluate.evaluation import Evaluation, ScoreName, evaluate
 from firstlight.evaluate.verdict import Circumstances, TestedOn, untested, verdict
 from firstlight.evaluate.wording import scored
 from firstlight.files import write_whole
+from firstlight.model.answers import Answers
 from firstlight.model.building import build_line, parameters_of
 from firstlight.model.encoding import encode_target, learn, strays_in
 from firstlight.model.fitting import Epoch, Lesson, born, finish, fit_line, fit_network, prepare
@@ -171,8 +172,10 @@ def fit_steps(
             yield Interrupted(len(history))
         predictor = finish(network, line, line_held_out, lesson)
         # 4 Evaluate
-        evaluation = evaluate_on(predictor, rows.test, rows.truth, groups_of(rows.test, plan.split))
-        said = verdict_of(evaluation, plan, looks=1) + without_seen(predictor, rows, prepared.seen, evaluation)
+        answers = predictor.answers(rows.test)
+        evaluation = evaluate_by(answers, predictor, rows.truth, groups_of(rows.test, plan.split))
+        said = verdict_of(evaluation, plan, looks=1)
+        said += without_seen(answers, predictor, rows, prepared.seen, evaluation)
         yield Evaluated(evaluation, predictor)
         # 5 Save
         write_plan(folder, plan)
@@ -364,19 +367,27 @@ def groups_of(rows: pl.DataFrame, split: Split) -> Tensor | None:
 
 def evaluate_on(predictor: Predictor, rows: pl.DataFrame, truth: Tensor, groups: Tensor | None) -> Evaluation | None:
     """The scores of network, straight line and constant on rows that they have not learned from; None without rows."""
-    if len(rows) == 0:
+    return evaluate_by(predictor.answers(rows), predictor, truth, groups)
+
+
+def evaluate_by(
+    answers: Mapping[str, Answers], predictor: Predictor, truth: Tensor, groups: Tensor | None
+) -> Evaluation | None:
+    """The scores of what network, straight line and constant have answered; None without rows."""
+    if len(truth) == 0:
         return None
     labels = predictor.encoders.labels or None
-    seed = predictor.plan.fitting.seed
-    return evaluate(truth, predictor.answers(rows), predictor.kept, labels=labels, groups=groups, seed=seed)
+    return evaluate(truth, answers, predictor.kept, labels=labels, groups=groups, seed=predictor.plan.fitting.seed)
 
 
-def without_seen(predictor: Predictor, rows: Rows, seen: Tensor, evaluation: Evaluation | None) -> str:
+def without_seen(
+    answers: Mapping[str, Answers], predictor: Predictor, rows: Rows, seen: Tensor, evaluation: Evaluation | None
+) -> str:
     """A line for the verdict: the score without test rows that stand in the training rows; "" where there are none."""
-    new = torch.nonzero(~seen).flatten().numpy()
-    if evaluation is None or not seen.any() or len(new) == 0:
+    if evaluation is None or not seen.any() or seen.all():
         return ""
-    alone = evaluate_on(predictor, rows.test[new], rows.truth[~seen], None)
+    new = {predictor.kept: answers[predictor.kept].of(~seen)}
+    alone = evaluate_by(new, predictor, rows.truth[~seen], None)
     name: ScoreName = "accuracy" if evaluation.task == "classes" else "root_mean_squared_error"
     both = [scored(name, each.kept.score(name).value) for each in (alone, evaluation) if each]
     what = "right" if name == "accuracy" else "off by (RMSE)"

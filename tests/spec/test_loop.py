@@ -56,7 +56,7 @@ def test_the_training_loss_is_a_mean_over_rows_however_large_the_batches() -> No
 def test_the_held_out_loss_is_that_of_the_rows_that_members_hold_out() -> None:
     model = Slope()
     (epoch,) = epochs_of(model, epochs=1)
-    losses = member_squared_errors(outputs_of(model, X, 50), Y)
+    losses = member_squared_errors(outputs_of(model, X, torch.arange(50)), Y)
     expected = (losses * (1 - LEARNS)).sum() / (1 - LEARNS).sum()
     assert epoch.held_out_loss == pytest.approx(expected.item(), rel=1e-6)
 
@@ -137,7 +137,7 @@ def test_answers_come_in_blocks_and_are_the_same_as_at_once() -> None:
     with torch.no_grad():
         model.weight.fill_(2)
     many = {"x": torch.randn(10_000, 1)}
-    assert torch.equal(outputs_of(model, many, 10_000), model(many).detach())
+    assert torch.equal(outputs_of(model, many, torch.arange(10_000)), model(many).detach())
     assert not model.training
 
 

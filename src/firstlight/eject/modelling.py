@@ -154,13 +154,13 @@ def _believed(plan: Plan) -> list[str]:
         return []
     shares = ".softmax(dim=-1)" if classes else ""
     if alone:
-        lines = [f"held_out = held_out_mean(outputs_of(model, inputs, len(train)).double(){shares}, learns)"]
+        lines = [f"held_out = held_out_mean(held_out_outputs(model, inputs, learns).double(){shares}, learns)"]
         known = "held_out.isfinite().all(dim=1)"
         learned = "targets[train]"
     else:
         lines = [
             "held_out = torch.stack([",
-            f"    held_out_mean(outputs_of(part, inputs, len(train)).double(){shares}, learns[name])",
+            f"    held_out_mean(held_out_outputs(part, inputs, learns[name]).double(){shares}, learns[name])",
             "    for name, part in model.items()",
             "])",
         ]
@@ -191,14 +191,15 @@ def answers_of_network(plan: Plan) -> list[str]:
     """What the network answers to the test rows, by its parts together."""
     classes, alone = plan.target.task == "classification", len(plan.epochs) == 1
     if alone:
-        answer = "outputs_of(model, unseen, len(test)).double()"
+        answer = "outputs_of(model, unseen, torch.arange(len(test))).double()"
         if classes:
             return [f"outputs = {answer}", "answers = sharpen(outputs.softmax(dim=-1).mean(dim=0), temperature)"]
         return [f"answers = {answer}.mean(dim=0).flatten() * deviation + mean"]
     shares = ".softmax(dim=-1)" if classes else ""
     lines = [
         "given = torch.stack([",
-        f"    outputs_of(part, unseen, len(test)).double(){shares}.mean(dim=0) for part in model.values()",
+        f"    outputs_of(part, unseen, torch.arange(len(test))).double(){shares}.mean(dim=0)",
+        "    for part in model.values()",
         "])",
     ]
     if classes:

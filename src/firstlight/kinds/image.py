@@ -28,7 +28,14 @@ from firstlight.kinds.kind import (
 )
 from firstlight.kinds.precision import half_pays
 from firstlight.machine import measured_once
-from firstlight.plain.convolutions import Pictures, fit_pictures, network_for_pictures, pictures_of
+from firstlight.plain.convolutions import (
+    PATTERNS_SEEN,
+    Pictures,
+    fit_pictures,
+    network_for_pictures,
+    pictures_of,
+    step_of,
+)
 from firstlight.plain.line import least_squares, logistic
 from firstlight.plain.loop import learning
 from firstlight.plain.patches import Patches, patches_of
@@ -37,13 +44,18 @@ from firstlight.plain.targets import member_log_losses
 FOLDS = 12
 LARGEST_SIDE = 96  # pixels that the network reads; more take longer than they tell
 LINE_SIDE = 32  # pixels that the straight line reads
-SMALL_SIDE = 40  # pixels up to which the first layer sees 3 at once, beyond 7
-WIDTHS = (16, 24, 32, 48, 64, 96)
+SMALL_SIDE = 40  # pixels up to which the first layer sees 3 at once, beyond 8
+WIDTHS = (16, 32, 48, 64)  # in sixteens: others take no less time
+MANY_ROWS = 20_000  # from which on more than 32 channels were seen to teach more
 RATE, DECAY = 0.02, 0.05
 MOVED, ZOOMED = 0.07, 0.3
 FEWEST_EPOCHS, MOST_EPOCHS, MOST_MEMBERS = 2, 100, 3
 DEFAULT_SECONDS = 60.0
-BATCHES_AN_EPOCH = 16  # at the least, where there are few pictures
+# What a fit does besides: seconds in all, seconds a picture, and answering, in epochs. Seen on a two-core machine.
+BESIDE, BESIDE_EACH, ANSWERING = 6.0, 0.0005, 1.5
+WRITTEN = 200  # products that take as long as writing a number and reading it again, as pooling does; seen likewise
+LEAST_SHARE = 0.3  # of the time asked for, however long the rest takes
+BATCHES_AN_EPOCH = 60  # at the least, where there are pictures enough
 TRIED_ROWS = 1_500
 ENOUGH = "did well on held-out pictures of several sets together"
 
@@ -131,17 +143,16 @@ def _loss(design: Tensor, targets: Tensor, asked: Tensor, truth: Tensor, aim: Ai
 
 
 def products(height: int, width: int, channels: int, patch: int, first: int, stages: int) -> int:
-    """How many products one picture takes on its way through the network."""
-    patterns = 2 * min(24, channels * patch**2)
-    step = (patch + 1) // 2
+    """How many products one picture takes on its way through the network, with what takes as long as a product."""
+    before = 2 * min(PATTERNS_SEEN, channels * patch**2)
+    step = step_of(patch)
     high, wide = math.ceil(height / step), math.ceil(width / step)
-    total = high * wide * patterns // 2 * channels * patch**2
-    before = patterns
+    total = high * wide * before * (channels * patch**2 // 2 + WRITTEN)
     for stage in range(stages):
         after = first * min(2**stage, 4)
-        total += high * wide * 9 * before * after
+        total += high * wide * after * (9 * before + WRITTEN)
         high, wide, before = math.ceil(high / 2), math.ceil(wide / 2), after
-        total += high * wide * 9 * after * after
+        total += high * wide * after * (9 * after + 2 * WRITTEN)
     return total
 
 
@@ -152,7 +163,7 @@ def products_a_second() -> float:
 
 
 def _measure() -> float:
-    height, width, patch, first, stages = 28, 28, 3, 32, 2
+    height, width, patch, first, stages = 28, 28, 3, 32, 3
     pictures = torch.arange(512 * height * width).remainder(251).to(torch.uint8).view(-1, 1, height, width, 1)
     targets = torch.arange(len(pictures)) % 10
     model = Pictures("pictures", 1, 1, 1, patch, first, stages, 10, mirror=True, half=half_pays())
@@ -171,28 +182,32 @@ def _measure() -> float:
 
 def usual_epochs(rows: int) -> float:
     """How many epochs teach most for their time: fewer, the more pictures there are."""
-    return float(min(MOST_EPOCHS, 12 * (20_000 / rows) ** 0.6))
+    return float(min(MOST_EPOCHS, 8 * (20_000 / rows) ** 0.65))
 
 
 def part_settings(rows: pl.DataFrame, columns: Mapping[str, ImageSettings], aim: Aim) -> Mapping[str, PartSettings]:
     """The sizes of the network: as wide as the time allows with enough epochs, then more members, then more epochs."""
     height, width = _within(columns, LARGEST_SIDE)
     small = max(height, width) <= SMALL_SIDE
-    patch = min(3 if small else 7, height, width)
-    step = (patch + 1) // 2
-    stages = max(1, min(4, round(math.log2(max(2, min(height, width) / step / 3)))))
+    patch = min(3 if small else 8, height, width)
+    stages = max(1, min(3, round(math.log2(max(2, min(height, width) / step_of(patch) / 3)))))
     channels = max(each.channels for each in columns.values())
     wanted = usual_epochs(len(rows))
-    affordable = (aim.seconds or DEFAULT_SECONDS) * products_a_second() / (len(rows) * len(columns))
+    asked = aim.seconds or DEFAULT_SECONDS
+    seconds = max(LEAST_SHARE * asked, asked - BESIDE - BESIDE_EACH * len(rows))
+    affordable = seconds * products_a_second() / (len(rows) * len(columns))
     costs = {first: products(height, width, channels, patch, first, stages) for first in WIDTHS}
-    first = max((first for first in WIDTHS if costs[first] * wanted <= affordable), default=WIDTHS[0])
-    epochs = affordable / costs[first]
+    widest = WIDTHS[-1] if len(rows) >= MANY_ROWS else 32
+    paid = [first for first in WIDTHS if first <= widest and costs[first] * (wanted + ANSWERING) <= affordable]
+    first = max(paid, default=WIDTHS[0])
+    epochs = affordable / costs[first] - ANSWERING
     members = max(1, min(MOST_MEMBERS, aim.folds, int(epochs / wanted)))
-    batch = 2 ** round(math.log2(max(8, min(256, len(rows) / BATCHES_AN_EPOCH))))
+    batch = 2 ** round(math.log2(max(16, min(256, len(rows) / BATCHES_AN_EPOCH))))
     settings = PicturesSettings(
         epochs=max(FEWEST_EPOCHS, min(round(2 * wanted), int(epochs / members))), height=height, width=width,
         members=members, patch=patch, channels=first, stages=stages, batch=batch, rate=RATE, decay=DECAY,
-        moved=MOVED, zoomed=0.0 if small else ZOOMED, mirror=mirrored_alike(encode(rows, columns, {}), aim),
+        moved=MOVED, zoomed=ZOOMED if aim.classes and not small else 0.0,
+        mirror=mirrored_alike(encode(rows, columns, {}), aim),
         half=half_pays(),
     )  # fmt: skip
     return {PICTURES.name: settings}
@@ -225,6 +240,7 @@ PICTURES: NetworkPart[ImageSettings, PicturesSettings] = NetworkPart(
         "members": "one, and more where there is time left",
         "channels": "as many as the time allows with enough epochs, on this machine",
         "rate": ENOUGH,
+        "zoomed": "not where pictures are small, nor where a number is learned, which may be a size or a count",
         "mirror": "told by a straight line with and without mirror images, on training rows held out",
         "half": "whichever convolutions are quicker on this machine",
     },

@@ -23,6 +23,10 @@ class ClassAnswers:
             row = int((~sound).nonzero()[0].item())
             raise ValueError(f"row {row} does not hold probabilities: {self.probabilities[row].tolist()}")
 
+    def of(self, rows: Tensor) -> ClassAnswers:
+        """The answers to some of the rows: numbers of rows, or (rows,) bool."""
+        return ClassAnswers(self.probabilities[rows])
+
     def __len__(self) -> int:
         return len(self.probabilities)
 
@@ -47,6 +51,10 @@ class NumberAnswers:
             row = int((~sound).nonzero()[0].item())
             low, middle, high = (part[row].item() for part in (self.low, self.predictions, self.high))
             raise ValueError(f"row {row} does not hold a number and its range: {middle}, {low} to {high}")
+
+    def of(self, rows: Tensor) -> NumberAnswers:
+        """The answers to some of the rows: numbers of rows, or (rows,) bool."""
+        return NumberAnswers(self.predictions[rows], self.low[rows], self.high[rows])
 
     def __len__(self) -> int:
         return len(self.predictions)

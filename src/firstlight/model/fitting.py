@@ -17,7 +17,7 @@ from firstlight.model.encoding import Encoders, encode
 from firstlight.model.predictor import CONSTANT, LINE, NETWORK, Predictor, Unit
 from firstlight.plain.calibration import conformal_halfwidth, fit_temperature, fit_weights, least_squares_weights
 from firstlight.plain.line import Line, least_squares, logistic
-from firstlight.plain.loop import held_out_mean, keeping_best, outputs_of, up_to
+from firstlight.plain.loop import held_out_mean, held_out_outputs, keeping_best, up_to
 from firstlight.plain.split import folds_of
 from firstlight.plain.targets import blended, member_log_losses, member_squared_errors
 from firstlight.plan.plan import Plan
@@ -171,8 +171,8 @@ def _held_out_answers(network: nn.ModuleDict, lesson: Lesson) -> Tensor:
     """
     answers = []
     for part in parts_of(lesson.plan, lesson.encoders):
-        outputs = outputs_of(network[part.name], lesson.inputs, len(lesson.targets)).double()
         learns = part.learns(lesson.folds)
+        outputs = held_out_outputs(network[part.name], lesson.inputs, learns).double()
         classes = lesson.plan.target.task == "classification"
         answers.append(held_out_mean(outputs.softmax(dim=-1) if classes else outputs, learns))
     return torch.stack(answers)

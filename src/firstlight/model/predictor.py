@@ -89,7 +89,7 @@ class Predictor:
             with torch.inference_mode():
                 sums: Tensor = self.line(inputs)
             return sums.softmax(dim=-1) if classes else sums
-        outputs = [outputs_of(part, inputs, rows).double() for part in self.network.values()]
+        outputs = [outputs_of(part, inputs, torch.arange(rows)).double() for part in self.network.values()]
         if classes:
             return blended(torch.stack([each.softmax(dim=-1).mean(dim=0) for each in outputs]), self.weights, self.bias)
         numbers = torch.stack([each.mean(dim=0) for each in outputs])

@@ -23,6 +23,7 @@ STRETCH = 16  # bits in a row that agree before two pictures are compared
 NEIGHBOURS = 4  # with the same stretch that each picture is compared with
 LARGEST_STRETCH = 50  # pictures with the same stretch, beyond which it says nothing
 FLAT = 6.0  # deviation of the greys of a picture, of 255, below which nothing can be told of it
+MIXED = 0x9E3779B97F4A7C15 - 2**64  # an odd number, whose powers have little in common
 PICTURES_HASHED = 256  # at a time, so that memory stays bounded
 
 
@@ -75,8 +76,8 @@ def pairs_that_agree(bits: Tensor, known: Tensor) -> Tensor:
     found = [torch.zeros(2, 0, dtype=torch.int64)]
     powers = 2 ** torch.arange(STRETCH)
     rows = torch.nonzero(known).flatten()
-    for stretch in bits[rows].unflatten(1, (-1, STRETCH)).unbind(dim=1):
-        code = (stretch * powers).sum(dim=1)
+    codes = (bits[rows].unflatten(1, (-1, STRETCH)) * powers).sum(dim=2)
+    for code in codes.unbind(dim=1):
         order = torch.argsort(code, stable=True)
         _, which, sizes = code.unique(return_inverse=True, return_counts=True)
         crowded = sizes[which] > LARGEST_STRETCH
@@ -86,9 +87,10 @@ def pairs_that_agree(bits: Tensor, known: Tensor) -> Tensor:
             one, other = order[:-apart], order[apart:]
             agree = code[one] == code[other]
             found.append(rows[torch.stack([one[agree], other[agree]])])
-    same = bits[rows].unique(dim=0, return_inverse=True)[1]
-    order = torch.argsort(same, stable=True)
-    alike = same[order[:-1]] == same[order[1:]]
+    whole = (codes * (MIXED ** torch.arange(codes.shape[1]))).sum(dim=1)  # wraps around: nearly a name of all bits
+    order = torch.argsort(whole, stable=True)
+    alike = whole[order[:-1]] == whole[order[1:]]
     found.append(rows[torch.stack([order[:-1][alike], order[1:][alike]])])
-    pairs: Tensor = torch.cat(found, dim=1).unique(dim=1)
-    return pairs
+    one, other = torch.cat(found, dim=1)
+    numbers = (one * len(bits) + other).unique()  # each pair once
+    return torch.stack([numbers // max(1, len(bits)), numbers % max(1, len(bits))])

@@ -19,11 +19,19 @@ def learning(folds: Tensor, members: int) -> Tensor:
     return (folds != held_out.unsqueeze(1)).float()
 
 
-def outputs_of(model: nn.Module, inputs: dict[str, Tensor], rows: int) -> Tensor:
-    """What the model answers for all rows, a block at a time: (members, rows, outputs)."""
+def outputs_of(model: nn.Module, inputs: dict[str, Tensor], chosen: Tensor) -> Tensor:
+    """What the model answers for the chosen rows, a block at a time: (members, chosen, outputs)."""
     model.eval()
     with torch.inference_mode():
-        return torch.cat([model(rows_of(inputs, block)) for block in torch.arange(rows).split(4096)], dim=1)
+        return torch.cat([model(rows_of(inputs, block)) for block in chosen.split(4096)], dim=1)
+
+
+def held_out_outputs(model: nn.Module, inputs: dict[str, Tensor], learns: Tensor) -> Tensor:
+    """What the model answers, NaN for rows that every member has learned from: (members, rows, outputs)."""
+    chosen = torch.nonzero((learns == 0).any(dim=0)).flatten()
+    found = outputs_of(model, inputs, chosen)
+    outputs = found.new_full((len(learns), learns.shape[1], found.shape[2]), torch.nan)
+    return outputs.index_copy(1, chosen, found)
 
 
 def fit_members(
@@ -53,7 +61,7 @@ def fit_members(
             optimiser.step()  # gradient descent: one step downhill
             schedule.step()
             total += loss.detach() * len(chosen)
-        losses = losses_of(outputs_of(model, rows_of(inputs, watched), len(watched)), targets[watched])
+        losses = losses_of(outputs_of(model, inputs, watched), targets[watched])
         held_out = 1 - learns[:, watched]
         yield epoch, total.item() / rows, ((losses * held_out).sum() / held_out.sum()).item()
 

@@ -13,27 +13,28 @@ PATCH = 5  # pixels a side
 PATTERNS = 16  # each of which gives two features a region, for itself and for its opposite
 REGIONS = 4  # a side
 PATCHES_SEEN = 20_000
+COLUMNS = 5  # of numbers, as much as which the features of a picture may say together: they are many, and much alike
 FAINT = 1e-3  # added to the variance of a pattern, of pixels from 0 to 1, so that noise is not made strong
 PICTURES_AT_ONCE = 512  # so that memory stays bounded
 
 
 class Patches(nn.Module):
-    """Pictures (rows, pictures, height, width, channels) uint8 to features (rows, width) float64, each of deviation 1.
+    """Pictures (rows, pictures, height, width, channels) uint8 to features (rows, width) float64, of one deviation.
 
     filters: (patterns, channels, side, side), what each pattern is multiplied with. bias: (patterns,).
-    mean, deviation: of the features of the training rows, (width,) float64.
+    mean, scale: of the features of the training rows, (width,) float64.
     """
 
-    def __init__(self, filters: Tensor, bias: Tensor, mean: Tensor, deviation: Tensor) -> None:
+    def __init__(self, filters: Tensor, bias: Tensor, mean: Tensor, scale: Tensor) -> None:
         super().__init__()
         self.filters = nn.Buffer(filters)
         self.bias = nn.Buffer(bias)
         self.mean = nn.Buffer(mean)
-        self.deviation = nn.Buffer(deviation)
+        self.scale = nn.Buffer(scale)
         self.width = len(mean)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        return (regions_of(pictures, self.filters, self.bias) - self.mean) / self.deviation
+        return (regions_of(pictures, self.filters, self.bias) - self.mean) / self.scale
 
 
 def patches_of(pictures: Tensor) -> Patches:
@@ -41,7 +42,8 @@ def patches_of(pictures: Tensor) -> Patches:
     filters, bias = whitening(pictures, PATCH, PATTERNS)
     features = regions_of(pictures, filters, bias)
     deviation = features.std(dim=0, correction=0)
-    return Patches(filters, bias, features.mean(dim=0), torch.where(deviation > 1e-6, deviation, 1.0))
+    scale = torch.where(deviation > 1e-6, deviation, 1.0) * (features.shape[1] / COLUMNS) ** 0.5
+    return Patches(filters, bias, features.mean(dim=0), scale)
 
 
 def regions_of(pictures: Tensor, filters: Tensor, bias: Tensor) -> Tensor:
