@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from firstlight.kinds.image import FOLDS, IMAGE, ImageSettings, mirrored_alike, products, usual_epochs
+from firstlight.kinds.image import FOLDS, IMAGE, ImageSettings, layers, mirrored_alike, usual_epochs, work
 from firstlight.kinds.kind import Aim
 from firstlight.plain.convolutions import (
     Pictures,
@@ -205,8 +205,8 @@ class TestDecisions:
             if isinstance(module, torch.nn.Conv2d):
                 module.register_forward_hook(count)
         model.eval()({"pictures": noise(1)})
-        first = SIDE // 2 * SIDE // 2 * 24 * 27
-        assert products(SIDE, SIDE, 3, 3, 8, 2) == counted + first
+        first = SIDE * SIDE * 24 * 27
+        assert sum(layer.numbers * layer.products for layer in layers(SIDE, SIDE, 3, 3, 8, 2)) == counted + first
 
     @pytest.mark.parametrize("rows", [10, 200, 5_000])
     def test_more_time_is_used_and_few_pictures_are_seen_often(
@@ -223,11 +223,12 @@ class TestDecisions:
             aim = Aim(torch.arange(rows) % 2, 2, folds=FOLDS, seconds=seconds, seed=0)
             chosen = image.part_settings(frame, columns, aim)["pictures"]
             assert isinstance(chosen, image.PicturesSettings)
-            cost = products(28, 28, 1, chosen.patch, chosen.channels, chosen.stages)
+            cost = work(layers(28, 28, 1, chosen.patch, chosen.channels, chosen.stages))
             efforts.append(chosen.epochs * chosen.members * cost)
-            assert chosen.epochs <= 2 * usual_epochs(rows) + 1
+            assert chosen.epochs <= 4 * usual_epochs(rows, 100) + 1
         assert efforts == sorted(efforts)
-        assert usual_epochs(100) > usual_epochs(10_000)
+        assert usual_epochs(100, 1000) > usual_epochs(10_000, 1000)
+        assert usual_epochs(100, 30) == 30
 
     def test_a_picture_is_claimed_by_its_type_alone(self) -> None:
         claim = IMAGE.claim(pl.Series(np.zeros((2, 5, 7, 3), np.uint8)))

@@ -102,7 +102,7 @@ class TestForm:
         assert form_for([self.header(28, 28), self.header(28, 28, grey=True)]) == Form((28, 28, 3))
 
     def test_others_get_the_usual_area_and_their_middle_shape(self) -> None:
-        assert form_for([self.header(300, 400)] * 3) == Form((112, 144, 3))
+        assert form_for([self.header(300, 400)] * 3) == Form((80, 112, 3))
         assert form_for([self.header(20, 20), self.header(40, 40)]).shape[0] <= 40
 
     def test_many_pictures_take_no_more_than_a_gigabyte(self) -> None:

@@ -32,7 +32,7 @@ from firstlight.wording import whole
 LARGEST = 89_000_000  # pixels of a picture; Pillow warns from there on
 SMALLEST = 2  # pixels a side, below which nothing can be learned from a picture
 SMALL_AREA = 96 * 96  # pixels up to which pictures of one size stay as they are
-USUAL_AREA = 128 * 128  # of others, once they are read
+USUAL_AREA = 96 * 96  # of others, once they are read: what a network learns from on an ordinary computer
 SMALLEST_AREA = 32 * 32
 MOST_BYTES = 1_000_000_000  # of the pixels of all pictures together
 MOST_STRETCHED = 3.0  # times wider than high, or higher than wide, that pictures are read as

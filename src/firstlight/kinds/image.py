@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import polars as pl
 import torch
@@ -42,21 +43,25 @@ from firstlight.plain.patches import Patches, patches_of
 from firstlight.plain.targets import member_log_losses
 
 FOLDS = 12
-LARGEST_SIDE = 96  # pixels that the network reads; more take longer than they tell
+LARGEST_SIDE = 128  # pixels that the network reads; more take longer than they tell
 LINE_SIDE = 32  # pixels that the straight line reads
 SMALL_SIDE = 40  # pixels up to which the first layer sees 3 at once, beyond 8
 WIDTHS = (16, 32, 48, 64)  # in sixteens: others take no less time
 MANY_ROWS = 20_000  # from which on more than 32 channels were seen to teach more
 RATE, DECAY = 0.02, 0.05
 MOVED, ZOOMED = 0.07, 0.3
-FEWEST_EPOCHS, MOST_EPOCHS, MOST_MEMBERS = 2, 100, 3
+FEWEST_EPOCHS, MOST_EPOCHS, MOST_MEMBERS = 2, 100, 8
+MOST_EPOCHS_OF_NUMBERS = 30  # more only learn the rows by heart
+MEMBER_EPOCHS = 2.0  # times the usual epochs, from where on one more member teaches more
 DEFAULT_SECONDS = 60.0
 # What a fit does besides: seconds in all, seconds a picture, and answering, in epochs. Seen on a two-core machine.
 BESIDE, BESIDE_EACH, ANSWERING = 6.0, 0.0005, 1.5
-WRITTEN = 200  # products that take as long as writing a number and reading it again, as pooling does; seen likewise
+READ = 200  # products that take as long as reading a number that was written, to pool it say; seen likewise
+STEP_OVERHEAD = 0.005  # seconds a step that do not depend on sizes; seen likewise
 LEAST_SHARE = 0.3  # of the time asked for, however long the rest takes
 BATCHES_AN_EPOCH = 60  # at the least, where there are pictures enough
 TRIED_ROWS = 1_500
+MUCH_MORE = 1.2  # loss of a line that was shown mirror images too: clothes and flowers stay below, digits reach 1.5
 ENOUGH = "did well on held-out pictures of several sets together"
 
 
@@ -117,6 +122,8 @@ def mirrored_alike(pictures: Tensor, aim: Aim) -> bool:
     """Whether mirror images keep their target, as a quick look at training rows tells.
 
     A straight line is fitted to some rows, and again with their mirror images as well; both are judged on other rows.
+    The second has more to explain with as many weights, so it may err a little more, and does where letters or digits
+    lose their meaning much more.
     pictures: (rows, pictures, height, width, channels) uint8, small.
     """
     chance = torch.Generator().manual_seed(aim.seed)
@@ -129,8 +136,9 @@ def mirrored_alike(pictures: Tensor, aim: Aim) -> bool:
     if aim.classes and len(targets[~judged].unique()) < 2:
         return False
     plain = _loss(features[~judged], targets[~judged], features[judged], targets[judged], aim)
-    taught, twice = torch.cat([features[~judged], mirrored[~judged]]), targets[~judged].repeat(2)
-    return _loss(taught, twice, features[judged], targets[judged], aim) <= plain
+    shrunk = 2**-0.5  # so that the penalty on the weights stays what it is beside twice the rows
+    taught, twice = torch.cat([features[~judged], mirrored[~judged]]) * shrunk, targets[~judged].repeat(2)
+    return _loss(taught, twice, features[judged] * shrunk, targets[judged], aim) <= MUCH_MORE * plain
 
 
 def _loss(design: Tensor, targets: Tensor, asked: Tensor, truth: Tensor, aim: Aim) -> float:
@@ -142,18 +150,31 @@ def _loss(design: Tensor, targets: Tensor, asked: Tensor, truth: Tensor, aim: Ai
     return float(cross_entropy(asked @ weight.T + bias, truth))
 
 
-def products(height: int, width: int, channels: int, patch: int, first: int, stages: int) -> int:
-    """How many products one picture takes on its way through the network, with what takes as long as a product."""
+class Layer(NamedTuple):
+    """What a layer does to one picture: how many numbers it makes, products that each takes, how often it is read."""
+
+    numbers: int
+    products: int
+    read: int
+
+
+def layers(height: int, width: int, channels: int, patch: int, first: int, stages: int) -> Iterator[Layer]:
+    """The layers of a network over pictures, in order."""
     before = 2 * min(PATTERNS_SEEN, channels * patch**2)
     step = step_of(patch)
     high, wide = math.ceil(height / step), math.ceil(width / step)
-    total = high * wide * before * (channels * patch**2 // 2 + WRITTEN)
+    yield Layer(2 * height * width * channels, 0, 1)  # which varies the picture
+    yield Layer(high * wide * before // 2, channels * patch**2, 2)
     for stage in range(stages):
         after = first * min(2**stage, 4)
-        total += high * wide * after * (9 * before + WRITTEN)
+        yield Layer(high * wide * after, 9 * before, 1)
         high, wide, before = math.ceil(high / 2), math.ceil(wide / 2), after
-        total += high * wide * after * (9 * after + 2 * WRITTEN)
-    return total
+        yield Layer(high * wide * after, 9 * after, 2)
+
+
+def work(found: Iterable[Layer]) -> int:
+    """How many products take as long as these layers."""
+    return sum(layer.numbers * (layer.products + READ * layer.read) for layer in found)
 
 
 def products_a_second() -> float:
@@ -177,12 +198,12 @@ def _measure() -> float:
             )
         )
         seconds.append(time.perf_counter() - start)
-    return len(pictures) * products(height, width, 1, patch, first, stages) / min(seconds)
+    return len(pictures) * work(layers(height, width, 1, patch, first, stages)) / min(seconds)
 
 
-def usual_epochs(rows: int) -> float:
-    """How many epochs teach most for their time: fewer, the more pictures there are."""
-    return float(min(MOST_EPOCHS, 8 * (20_000 / rows) ** 0.65))
+def usual_epochs(rows: int, most: int) -> float:
+    """How many epochs are worth more than a wider network: fewer, the more pictures there are."""
+    return float(min(most, 6 * (20_000 / rows) ** 0.65))
 
 
 def part_settings(rows: pl.DataFrame, columns: Mapping[str, ImageSettings], aim: Aim) -> Mapping[str, PartSettings]:
@@ -192,23 +213,25 @@ def part_settings(rows: pl.DataFrame, columns: Mapping[str, ImageSettings], aim:
     patch = min(3 if small else 8, height, width)
     stages = max(1, min(3, round(math.log2(max(2, min(height, width) / step_of(patch) / 3)))))
     channels = max(each.channels for each in columns.values())
-    wanted = usual_epochs(len(rows))
+    wanted = usual_epochs(len(rows), MOST_EPOCHS if aim.classes else MOST_EPOCHS_OF_NUMBERS)
+    batch = 2 ** round(math.log2(max(16, min(256, len(rows) / BATCHES_AN_EPOCH))))
     asked = aim.seconds or DEFAULT_SECONDS
     seconds = max(LEAST_SHARE * asked, asked - BESIDE - BESIDE_EACH * len(rows))
-    affordable = seconds * products_a_second() / (len(rows) * len(columns))
-    costs = {first: products(height, width, channels, patch, first, stages) for first in WIDTHS}
-    widest = WIDTHS[-1] if len(rows) >= MANY_ROWS else 32
-    paid = [first for first in WIDTHS if first <= widest and costs[first] * (wanted + ANSWERING) <= affordable]
-    first = max(paid, default=WIDTHS[0])
-    epochs = affordable / costs[first] - ANSWERING
-    members = max(1, min(MOST_MEMBERS, aim.folds, int(epochs / wanted)))
-    batch = 2 ** round(math.log2(max(16, min(256, len(rows) / BATCHES_AN_EPOCH))))
+    affordable = {}  # epochs of one member, by its width
+    for first in WIDTHS if len(rows) >= MANY_ROWS else WIDTHS[:2]:
+        each = work(layers(height, width, channels, patch, first, stages))
+        epoch = len(rows) * len(columns) * each / products_a_second() + math.ceil(len(rows) / batch) * STEP_OVERHEAD
+        affordable[first] = seconds / epoch - ANSWERING
+    first = max((first for first in affordable if affordable[first] >= wanted), default=WIDTHS[0])
+    enough = MEMBER_EPOCHS * wanted if aim.classes else wanted
+    members = max(1, min(MOST_MEMBERS, aim.folds, int(affordable[first] / enough)))
+    most = 2 * enough if aim.classes else enough
+    epochs = max(FEWEST_EPOCHS, min(round(most), int(affordable[first] / members)))
     settings = PicturesSettings(
-        epochs=max(FEWEST_EPOCHS, min(round(2 * wanted), int(epochs / members))), height=height, width=width,
+        epochs=epochs, height=height, width=width,
         members=members, patch=patch, channels=first, stages=stages, batch=batch, rate=RATE, decay=DECAY,
         moved=MOVED, zoomed=ZOOMED if aim.classes and not small else 0.0,
-        mirror=mirrored_alike(encode(rows, columns, {}), aim),
-        half=half_pays(),
+        mirror=mirrored_alike(encode(rows, columns, {}), aim), half=half_pays(),
     )  # fmt: skip
     return {PICTURES.name: settings}
 
