@@ -96,6 +96,7 @@ def _compared(split: Split) -> list[str]:
         "ALIKE_SEQUENCES": (split.near_sequences, "and with nearly the same sequence, or its reverse complement"),
         "ALIKE_PICTURES": (split.near_pictures, "rows that look nearly the same stay together"),
         "ALIKE_VIDEOS": (split.near_videos, "rows that look nearly the same stay together"),
+        "ALIKE_NAMES": (split.near_names, "clips of one source stay together"),
     }
     return [
         in_brackets(f"{name} = [", list(map(repr, columns)), "]", why)
@@ -216,7 +217,7 @@ def _kin(split: Split) -> list[str]:
     ways = [f"kin_by_equality({rows}, ALIKE)"] if split.alike else []
     likenesses = {
         "texts": split.near_texts, "sequences": split.near_sequences, "pictures": split.near_pictures,
-        "videos": split.near_videos,
+        "videos": split.near_videos, "names": split.near_names,
     }  # fmt: skip
     ways += [f"*map(like_{what}, {rows}[ALIKE_{what.upper()}])" for what, columns in likenesses.items() if columns]
     if not ways:

@@ -179,6 +179,8 @@ def split_reasons(split: Split) -> Mapping[str, str]:
         reasons["split.near_pictures"] = "rows whose pictures are equal, or look nearly the same, never part"
     if split.near_videos:
         reasons["split.near_videos"] = "rows whose videos are equal, or look nearly the same, never part"
+    if split.near_names:
+        reasons["split.near_names"] = "clips of one source, as the names of their files say, never part"
     if split.near_sequences:
         reasons["split.near_sequences"] = "rows whose sequences, or reverse complements, are nearly equal never part"
     return reasons

@@ -64,12 +64,13 @@ class Split(Part, frozen=True):
     near_sequences: tuple[str, ...] = ()  # and in one of these, be it as reverse complement
     near_pictures: tuple[str, ...] = ()  # or that look nearly the same in one of these
     near_videos: tuple[str, ...] = ()
+    near_names: tuple[str, ...] = ()  # or whose files were cut from one source, as their names say
     seed: int = 0
 
     @property
     def near(self) -> tuple[str, ...]:
         """All columns in which rows that are nearly equal stay together."""
-        return (*self.near_texts, *self.near_sequences, *self.near_pictures, *self.near_videos)
+        return (*self.near_texts, *self.near_sequences, *self.near_pictures, *self.near_videos, *self.near_names)
 
 
 class Column(Part, frozen=True):

@@ -16,6 +16,7 @@ from firstlight.kinds.kind import has_words, share
 from firstlight.kinds.number import NUMBER
 from firstlight.plain.categories import codes
 from firstlight.plain.dates import days_since_1970, moments
+from firstlight.plain.like_names import ENDING, like_names, sources_of
 from firstlight.plain.likeness import like_sequences, like_texts
 from firstlight.plain.numbers import typed_numbers
 from firstlight.plain.split import kin_by_equality, kin_in_any, split_at_random, split_by_time
@@ -24,6 +25,7 @@ from firstlight.plan.plan import Plan, Split
 from firstlight.refusal import Refused
 
 FEWEST_ROWS = 10
+FEWEST_SOURCES = 10  # that names of clips tell apart, below which they only number them
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,12 +95,23 @@ def compared_by_likeness(rows: pl.DataFrame, target: str) -> dict[str, tuple[str
     written = [name for name in rows.columns if name != target and rows[name].dtype == pl.String]
     sequences = [name for name in written if _holds_sequences(rows[name].drop_nulls())]
     texts = [name for name in written if name not in sequences and _holds_texts(rows[name].drop_nulls())]
+    videos = [name for name in rows.columns if is_video(rows[name].dtype)]
     return {
         "near_texts": tuple(texts),
         "near_sequences": tuple(sequences),
         "near_pictures": tuple(name for name in rows.columns if is_picture(rows[name].dtype)),
-        "near_videos": tuple(name for name in rows.columns if is_video(rows[name].dtype)),
+        "near_videos": tuple(videos),
+        "near_names": tuple(name for name in written if videos and _names_clips(rows[name])),
     }
+
+
+def _names_clips(names: pl.Series) -> bool:
+    """Whether these are names of files of which several at a time come from one of many sources."""
+    if share(names.drop_nulls().str.contains(ENDING)) < 1:
+        return False
+    sizes = sources_of(names).value_counts()["count"]
+    several = int(sizes.filter(sizes > 1).sum())
+    return len(sizes) >= FEWEST_SOURCES and several >= len(names) / 2 and int(sizes.max() or 0) <= len(names) / 5  # type: ignore[arg-type]
 
 
 def _holds_sequences(known: pl.Series) -> bool:
@@ -151,6 +164,7 @@ def _likenesses(rows: pl.DataFrame, split: Split) -> list[Tensor]:
     found = [
         *(like_texts(rows[name]) for name in split.near_texts),
         *(like_sequences(rows[name]) for name in split.near_sequences),
+        *(like_names(rows[name]) for name in split.near_names),
     ]
     if split.near_pictures or split.near_videos:
         from firstlight.plain.like_pictures import like_pictures, like_videos  # Pillow is needed for these alone
@@ -167,7 +181,8 @@ def notes_on_kin(kin: Tensor, split: Split) -> list[str]:
     if not split.near or len(groups) == 0:
         return []
     names = ", ".join(split.near)
-    found = f"{int(groups.sum())} rows are equal or nearly equal to another ({len(groups)} groups)"
+    alike = "equal or nearly equal to another" + (", or cut from the same source" if split.near_names else "")
+    found = f"{int(groups.sum())} rows are {alike} ({len(groups)} groups)"
     return [f"{names}: {found}: what is alike stays together."]
 
 
