@@ -89,6 +89,7 @@ PLAN = Plan(
             height=16,
             width=24,
             members=2,
+            half=False,
             channels=16,
             batch=16,
             rate=0.004,

@@ -25,6 +25,7 @@ from firstlight.kinds.kind import (
     Snippets,
     in_brackets,
 )
+from firstlight.kinds.precision import half_pays
 from firstlight.machine import measured_once
 from firstlight.plain.clips import Clips, clips_of, fit_clips, motion_pictures
 from firstlight.plain.loop import learning
@@ -35,6 +36,8 @@ FOLDS = 5
 CHANNELS, BATCH, RATE, DECAY = 16, 16, 0.004, 0.05
 FEWEST_EPOCHS, MOST_EPOCHS = 4, 60
 DEFAULT_SECONDS = 60.0
+BESIDE, BESIDE_EACH = 8.0, 0.03  # seconds that a fit takes besides, in all and a video; seen on a two-core machine
+LEAST_SHARE = 0.3  # of the time asked for, however long the rest takes
 READ_SHARE = 7 / 8  # of the height, the width and the frames that are read at once
 
 
@@ -50,6 +53,7 @@ class ClipsSettings(PartSettings, frozen=True):
     """The sizes of the network over videos, and how it is fitted.
 
     frames, height, width: of the part of each video that is read. mirror: videos are mirrored by chance in training.
+    half: convolutions are done in bfloat16.
     """
 
     frames: int = Field(ge=1, le=4096)
@@ -61,6 +65,7 @@ class ClipsSettings(PartSettings, frozen=True):
     rate: float = Field(gt=0)
     decay: float = Field(ge=0)
     mirror: bool
+    half: bool
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -82,14 +87,15 @@ def claim(cells: pl.Series) -> Claim[VideoSettings] | None:
 
 def pixels_a_second() -> float:
     """How many pixels of clips a second one member of the network learns from here; measured once."""
-    return measured_once(f"torch {torch.__version__} threads {torch.get_num_threads()} clips", _measure)
+    name = f"torch {torch.__version__} threads {torch.get_num_threads()} clips"
+    return measured_once(name + (" in bfloat16" if half_pays() else ""), _measure)
 
 
 def _measure() -> float:
     shape = (8, 64, 64)
     clips = torch.arange(2 * BATCH * math.prod(shape) * 3).remainder(251).to(torch.uint8).view(-1, 1, *shape, 3)
     targets = torch.arange(len(clips)) % 2
-    model = Clips("clips", 1, CHANNELS, 1, shape, 2)
+    model = Clips("clips", 1, CHANNELS, 1, shape, 2, half_pays())
     learns = learning(torch.arange(len(clips)) % 8, 1)
     seconds = []
     for _ in range(3):  # the first time, memory is set up
@@ -111,11 +117,14 @@ def part_settings(rows: pl.DataFrame, columns: Mapping[str, VideoSettings], aim:
     one = next(iter(columns.values()))
     shape = _part_read(one.frames, 2), _part_read(one.height, 8), _part_read(one.width, 8)
     pixels = len(rows) * len(columns) * math.prod(shape)
-    epochs = (aim.seconds or DEFAULT_SECONDS) * pixels_a_second() / pixels  # of a single member
+    asked = aim.seconds or DEFAULT_SECONDS
+    seconds = max(LEAST_SHARE * asked, asked - BESIDE - BESIDE_EACH * len(rows))
+    epochs = seconds * pixels_a_second() / pixels  # of a single member
     members = max(1, min(aim.folds, int(epochs // 20)))
     settings = ClipsSettings(
         epochs=max(FEWEST_EPOCHS, min(MOST_EPOCHS, int(epochs / members))), frames=shape[0], height=shape[1],
         width=shape[2], members=members, channels=CHANNELS, batch=BATCH, rate=RATE, decay=DECAY, mirror=False,
+        half=half_pays(),
     )  # fmt: skip
     return {CLIPS.name: settings}
 
@@ -131,7 +140,7 @@ def _misfit(columns: Mapping[str, VideoSettings], settings: ClipsSettings) -> st
 
 
 def _clips(settings: ClipsSettings, videos: int, outputs: int) -> Clips:
-    return Clips("clips", settings.members, settings.channels, videos, settings.shape, outputs)
+    return Clips("clips", settings.members, settings.channels, videos, settings.shape, outputs, settings.half)
 
 
 def _videos(tensors: Mapping[str, Tensor], settings: ClipsSettings) -> int:
@@ -144,7 +153,10 @@ CLIPS: NetworkPart[VideoSettings, ClipsSettings] = NetworkPart(
     told="videos, by convolutions that see neighbouring frames",
     folds=FOLDS,
     settings=ClipsSettings,
-    reasons={"epochs": "as many as fit into the time, on this machine"},
+    reasons={
+        "epochs": "as many as fit into the time, on this machine",
+        "half": "whichever convolutions are quicker on this machine",
+    },
     encode=lambda rows, columns, settings: clips_of(rows, list(columns)),
     build=lambda clips, settings, outputs: _clips(settings, clips.shape[1], outputs),
     rebuild=lambda tensors, settings, outputs: _clips(settings, _videos(tensors, settings), outputs),
@@ -158,7 +170,7 @@ CLIPS: NetworkPart[VideoSettings, ClipsSettings] = NetworkPart(
         encode=lambda settings: "clips_of(rows, VIDEOS)",
         build=lambda settings, outputs: (
             f'Clips("clips", {settings.members}, channels={settings.channels}, videos=len(VIDEOS), '
-            f"shape={settings.shape}, outputs={outputs})"
+            f"shape={settings.shape}, outputs={outputs}, half={settings.half})"
         ),
         learns=lambda settings: f"learning(folds, {settings.members})",
         fit=lambda settings: (

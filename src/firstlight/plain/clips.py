@@ -13,6 +13,7 @@ from firstlight.plain.network import MemberLinear
 from firstlight.plain.pixels import pixels_of
 
 SHIFTED = 8  # one in so many channels comes from the frame before, and one from the frame after
+CHANGE = 2.0  # times as strong as a frame is what changes until the next
 COARSE = 4  # pixels from one place of the first convolution to the next
 
 
@@ -40,12 +41,26 @@ def shifted_in_time(signal: Tensor, frames: int) -> Tensor:
 
     signal: (clips * frames, channels, height, width). Source: Lin, Gan and Han 2019, "TSM".
     """
-    clips = signal.unflatten(0, (-1, frames))
     some = signal.shape[1] // SHIFTED
-    nothing = torch.zeros_like(clips[:, :1, :some])
-    before = torch.cat([nothing, clips[:, :-1, :some]], dim=1)
-    after = torch.cat([clips[:, 1:, some : 2 * some], nothing], dim=1)
-    return torch.cat([before, after, clips[:, :, 2 * some :]], dim=2).flatten(0, 1)
+    shifted = signal.clone()
+    clips, moved = signal.unflatten(0, (-1, frames)), shifted.unflatten(0, (-1, frames))
+    moved[:, 1:, :some] = clips[:, :-1, :some]
+    moved[:, 0, :some] = 0
+    moved[:, :-1, some : 2 * some] = clips[:, 1:, some : 2 * some]
+    moved[:, -1, some : 2 * some] = 0
+    return shifted
+
+
+def changes_in_time(signal: Tensor, frames: int) -> Tensor:
+    """What changes until the next frame; the last one changes as the one before it, a single one not at all.
+
+    signal: (clips * frames, channels, height, width).
+    """
+    changes = torch.zeros_like(signal)
+    clips, change = signal.unflatten(0, (-1, frames)), changes.unflatten(0, (-1, frames))
+    change[:, :-1] = clips[:, 1:] - clips[:, :-1]
+    change[:, -1:] = clips[:, -1:] - clips[:, -2:-1] if frames > 1 else 0
+    return changes
 
 
 class ShiftedBlock(nn.Module):
@@ -67,11 +82,14 @@ class ShiftedBlock(nn.Module):
 
 
 class ClipReader(nn.Module):
-    """One member: frames and their differences (clips, frames, 6, height, width) to features (clips, width)."""
+    """One member: frames (clips, frames, 3, height, width) float32 to features (clips, width).
+
+    Half of what the first convolution finds is taken as it is, of the other half what changes until the next frame.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(6, channels, 5, stride=COARSE, padding=2)
+        self.stem = nn.Conv2d(3, 2 * channels, 5, stride=COARSE, padding=2)
         self.fine = ShiftedBlock(channels)
         self.wider = nn.Conv2d(channels, 2 * channels, 1)
         self.coarse = ShiftedBlock(2 * channels)
@@ -80,7 +98,8 @@ class ClipReader(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         frames = clips.shape[1]
-        signal = self.stem(clips.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+        still, moving = self.stem(clips.flatten(0, 1).contiguous(memory_format=torch.channels_last)).chunk(2, dim=1)
+        signal = still + CHANGE * changes_in_time(moving, frames)
         signal = F.max_pool2d(self.fine(F.gelu(signal), frames), 2)
         signal = F.gelu(self.norm(self.coarse(self.wider(signal), frames)))
         places = [signal.mean(dim=(2, 3)), signal.amax(dim=(2, 3))]  # (clips * frames, 2 * channels) each
@@ -92,22 +111,24 @@ class Clips(nn.Module):
     """Networks side by side over the same videos: (rows, videos, frames, h, w, 3) uint8 to (members, rows, outputs).
 
     view: under which name the inputs hold the videos; there are `videos` of them a row. shape: frames, height and
-    width that are read of each, from its middle where it is larger.
+    width that are read of each, from its middle where it is larger. half: whether convolutions are done in bfloat16.
     """
 
     def __init__(
-        self, view: str, members: int, channels: int, videos: int, shape: tuple[int, int, int], outputs: int
-    ) -> None:
+        self, view: str, members: int, channels: int, videos: int, shape: tuple[int, int, int], outputs: int,
+        half: bool,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.view, self.shape = view, shape
+        self.view, self.shape, self.in_half = view, shape, half
         self.readers = nn.ModuleList(ClipReader(channels) for _ in range(members))
         self.drop = nn.Dropout(0.5)
         self.output = MemberLinear(members, videos * 8 * channels, outputs)
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         clips = inputs[self.view]
-        seen = with_differences(centred(clips, self.shape).flatten(0, 1))
-        read = [reader(seen).unflatten(0, clips.shape[:2]).flatten(1) for reader in self.readers]
+        seen = centred(clips, self.shape).flatten(0, 1).permute(0, 1, 4, 2, 3).float().sub_(128).div_(64)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.in_half):
+            read = [reader(seen).float().unflatten(0, clips.shape[:2]).flatten(1) for reader in self.readers]
         return self.output(self.drop(torch.stack(read)))  # type: ignore[no-any-return]
 
 
@@ -122,16 +143,6 @@ def window_of(clips: Tensor, starts: list[int], shape: tuple[int, int, int]) -> 
     for axis, (start, length) in enumerate(zip(starts, shape, strict=True), start=2):
         clips = clips.narrow(axis, start, length)
     return clips
-
-
-def with_differences(clips: Tensor) -> Tensor:
-    """Frames (clips, frames, height, width, 3) uint8 beside what changes until the next: float32, channels second.
-
-    The last frame changes as the one before it.
-    """
-    frames = clips.permute(0, 1, 4, 2, 3).float().sub_(128).div_(64)
-    change = frames[:, 1:] - frames[:, :-1]
-    return torch.cat([frames, 2 * torch.cat([change, change[:, -1:]], dim=1)], dim=2)
 
 
 def jittered(clips: Tensor, shape: tuple[int, int, int], mirror: bool) -> Tensor:
