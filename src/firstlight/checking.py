@@ -20,11 +20,13 @@ from firstlight.kinds.dna import DnaSettings
 from firstlight.kinds.kind import Settings
 from firstlight.kinds.number import NumberSettings, column_values
 from firstlight.kinds.text import TextSettings, words_of_cells
-from firstlight.plain.categories import words
+from firstlight.plain.categories import codes, words
 from firstlight.plain.dates import moments
+from firstlight.plain.targets import labels_of
 from firstlight.plan.deciding import NAMES_THE_RECORD, decide_column, decide_target
 from firstlight.plan.leaks import numbers_of, suspicions
-from firstlight.plan.plan import LEFT_OUT, Column, Target, Task
+from firstlight.plan.plan import LEFT_OUT, Column, Split, Target, Task
+from firstlight.plan.splitting import compared_by_likeness, kin_of, notes_on_kin
 from firstlight.refusal import Refused, column_named
 from firstlight.wording import counted, whole
 
@@ -114,6 +116,7 @@ def check(
             remarks += strays_of(rows[name], decision.column)
     if aim and target:
         remarks += [Remark(found.column, found.why) for found in suspicions(rows, target, aim.task, columns)]
+    remarks += _alike(rows, aim, target)
     remarks += _copies(rows, [column.name for column in columns if column.kind != LEFT_OUT], target)
     if aim and target:
         remarks += [remark for column in columns for remark in _drift(rows, column, aim)]
@@ -241,6 +244,18 @@ def _copies(rows: pl.DataFrame, used: list[str], target: str | None) -> list[Rem
     return [
         Remark("", f"{counted(copies, 'row')} {'is' if copies == 1 else 'are'} equal to another; equal rows never part")
     ]
+
+
+def _alike(rows: pl.DataFrame, aim: Target | None, target: str | None) -> list[Remark]:
+    """How many rows are nearly equal to others in a text, a sequence, a picture or a video."""
+    split = Split(way="none", share=0).model_copy(update=compared_by_likeness(rows, target or ""))
+    if not split.near:
+        return []
+    classes = None
+    if aim and target and aim.task == "classification":
+        classes = codes(rows[target], labels_of(rows[target]))
+    about, _, told = "".join(notes_on_kin(kin_of(rows, split), split, classes)).partition(": ")
+    return [Remark(about, told.removesuffix("."))] if told else []
 
 
 def _drift(rows: pl.DataFrame, column: Column, aim: Target) -> list[Remark]:

@@ -311,7 +311,8 @@ def prepare_rows(opened: Opened, choices: Choices, plan: Plan | None) -> tuple[P
             raise Refused(f"{name} has no row with a {target} that can be scored, so nothing would be tested.")
         seen = seen_rows(train, test, plan)
         aside += seen_before(train, test, plan, seen)
-    notes = (*opened.notes, *aside, *notes_on_kin(parts.kin, split), *strays_in(train, plan))
+    classes = targets if plan.target.task == "classification" else None
+    notes = (*opened.notes, *aside, *notes_on_kin(parts.kin, split, classes), *strays_in(train, plan))
     return Prepared(opened, plan, Rows(train, test, targets[tested]), seen, notes), lesson
 
 

@@ -45,7 +45,7 @@ def test_clips_of_one_source_stay_on_one_side_and_it_is_told() -> None:
         assert split.near_names == ("path",)
         parts = apply_split(rows, "label", split, 0)
         assert {row // 3 for row in parts.test.tolist()}.isdisjoint(row // 3 for row in parts.train.tolist())
-    assert notes_on_kin(parts.kin, split) == [
+    assert notes_on_kin(parts.kin, split, None) == [
         "video, path: 36 rows are equal or nearly equal to another, or cut from the same source (12 groups): "
         "what is alike stays together."
     ]

@@ -85,6 +85,9 @@ def test_what_looks_the_same_stays_on_one_side_and_is_told() -> None:
         parts = apply_split(rows, "label", split, 0)
         tests = set(parts.test.tolist())
         assert all((row in tests) == (40 + row in tests) for row in range(5))
-    assert notes_on_kin(parts.kin, split) == [
-        "picture: 10 rows are equal or nearly equal to another (5 groups): what is alike stays together."
+    found = "picture: 10 rows are equal or nearly equal to another (5 groups)"
+    assert notes_on_kin(parts.kin, split, None) == [f"{found}: what is alike stays together."]
+    classes = (rows["label"] == "b").to_torch().long()
+    assert notes_on_kin(parts.kin, split, classes) == [
+        f"{found}, 1 of them with different labels: what is alike stays together."
     ]

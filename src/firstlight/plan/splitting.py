@@ -23,6 +23,7 @@ from firstlight.plain.split import kin_by_equality, kin_in_any, split_at_random,
 from firstlight.plain.targets import labels_of
 from firstlight.plan.plan import Plan, Split
 from firstlight.refusal import Refused
+from firstlight.wording import counted
 
 FEWEST_ROWS = 10
 FEWEST_SOURCES = 10  # that names of clips tell apart, below which they only number them
@@ -174,15 +175,22 @@ def _likenesses(rows: pl.DataFrame, split: Split) -> list[Tensor]:
     return found
 
 
-def notes_on_kin(kin: Tensor, split: Split) -> list[str]:
-    """What was found by likeness: how many rows have kin, in how many groups."""
-    sizes = kin.unique(return_counts=True)[1]
+def notes_on_kin(kin: Tensor, split: Split, classes: Tensor | None) -> list[str]:
+    """What was found by likeness: how many rows have kin, in how many groups, and whether those agree.
+
+    classes: of the rows, (rows,) int64; None where the target is a number.
+    """
+    numbers, sizes = kin.unique(return_inverse=True, return_counts=True)[1:]
     groups = sizes[sizes > 1]
     if not split.near or len(groups) == 0:
         return []
     names = ", ".join(split.near)
     alike = "equal or nearly equal to another" + (", or cut from the same source" if split.near_names else "")
-    found = f"{int(groups.sum())} rows are {alike} ({len(groups)} groups)"
+    found = f"{int(groups.sum())} rows are {alike} ({counted(len(groups), 'group')})"
+    if classes is not None:
+        pairs = torch.stack([numbers, classes], dim=1).unique(dim=0)
+        torn = int((torch.bincount(pairs[:, 0]) > 1).sum())
+        found += f", {torn} of them with different labels" if torn else ""
     return [f"{names}: {found}: what is alike stays together."]
 
 
