@@ -9,7 +9,7 @@ from firstlight.cli.inspection import inspection_told
 from firstlight.cli.paper import Paper, console, source_named
 from firstlight.data.rows import write_table
 from firstlight.data.sources import read
-from firstlight.evaluate.wording import significant
+from firstlight.evaluate.wording import listed, significant
 from firstlight.inspecting import inspect
 from firstlight.model.predictions import Predictions
 from firstlight.store.run import Run
@@ -71,7 +71,9 @@ def run_eject(model: str, out: Path) -> None:
     script = eject(model, out)
     paper = Paper(console(), gutter=0)
     paper.say(f"{out}: the whole fit as plain PyTorch, {len(script.splitlines())} lines")
-    paper.say(f"It needs torch, numpy and polars, not firstlight, and retrains to the same bits: python {out}")
+    others = [name for name, line in (("Pillow", "from PIL import"), ("PyAV", "import av")) if line in script]
+    needs = listed(["torch", "numpy", "polars", *others], "and", most=5)
+    paper.say(f"It needs {needs}, not firstlight, and retrains to the same bits: python {out}")
 
 
 def _notes(paper: Paper, notes: tuple[str, ...], run: Run) -> None:

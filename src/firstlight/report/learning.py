@@ -26,13 +26,21 @@ WHAT_IT_DOES = {
     "OneHot": "a 1 at the cell's word, a 0 at all others",
     "MemberLinear": "weighted sums; each member has weights of its own",
     "Linear": "weighted sums",
+    "Conv1d": "the same weighted sums at each place of a sequence",
+    "Conv2d": "the same weighted sums at each place of a picture",
+    "BatchNorm1d": "each channel with a mean of 0 and a spread of 1, then as wide as was learned",
+    "BatchNorm2d": "each channel with a mean of 0 and a spread of 1, then as wide as was learned",
+    "LayerNorm": "each row with a mean of 0 and a spread of 1, then as wide as was learned",
+    "Dropout": "while it learns, sets some numbers to 0 by chance, so that it relies on none alone",
+    "Embedding": "a row of numbers for each word",
+    "EmbeddingBag": "the sum of a row of numbers for each word",
 }
 
 
 PARAMETERS = "Parameters are the numbers that fitting may change: weights and biases."
 BENDS = (
-    "From top to bottom: columns become features, features become sums. After each hidden layer ReLU sets negative "
-    "sums to 0: that is the bend."
+    "From top to bottom: columns become features, features become sums. Between the layers negative sums are set to 0, "
+    "or nearly: that is the bend."
 )
 
 
@@ -104,6 +112,8 @@ def _size(module: nn.Module, columns: int | None) -> str:
     """How many columns or numbers go in, and how many numbers come out."""
     if isinstance(module, nn.Linear):
         return f"{number(module.in_features)} → {number(module.out_features)}"
+    if isinstance(module, nn.Conv1d | nn.Conv2d):
+        return f"{counted(module.in_channels, 'channel')} → {number(module.out_channels)}"
     weight, width = getattr(module, "weight", None), getattr(module, "width", None)
     if isinstance(weight, Tensor) and weight.ndim == 3:
         members, inputs, outputs = weight.shape

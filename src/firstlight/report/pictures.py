@@ -47,7 +47,7 @@ def shot_of(cell: NDArray[np.uint8], alt: str, caption: str) -> Shot:
     if cell.ndim == 4:
         chosen = np.linspace(0, len(cell) - 1, min(STRIP_FRAMES, len(cell))).round().astype(int)
         cell = np.concatenate(list(cell[chosen]), axis=1)
-        longest = LONGEST_SIDE * 4
+        longest = LONGEST_SIDE * STRIP_FRAMES
     else:
         longest = LONGEST_SIDE
     picture = Image.fromarray(cell[..., 0] if cell.shape[-1] == 1 else cell)
@@ -123,8 +123,9 @@ def _alike(story: Story, name: str) -> Iterator[Sheet]:
     shelves = []
     for place in list(order)[:MOST_PAIRS]:
         shown = groups[place][:4].tolist()
-        shots = tuple(shot_of(rows[name][row].to_numpy(), f"training row {row + 1}", str(labels[row])) for row in shown)
-        shelves.append(Shelf("", shots))
+        shots = tuple(shot_of(rows[name][row].to_numpy(), f"training row {row + 1}", "") for row in shown)
+        counts = labels.gather(groups[place].numpy()).value_counts(sort=True).rows()
+        shelves.append(Shelf(", ".join(f"{label}, {number(count)}" for label, count in counts), shots))
     caption = (
         f"{counted(len(groups), 'group')} of training {_nouns(story, name)} look nearly the same; what looks the same "
         "stays on one side of the split."
