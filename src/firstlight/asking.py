@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from firstlight.data.frames import FrameLike
 from firstlight.data.table import Table
-from firstlight.kinds.pretrained import folder_named, pretrained_in
+from firstlight.kinds.pretrained import checked, folder_named
 from firstlight.plan.budget import seconds_of
 from firstlight.plan.document import from_toml
 from firstlight.plan.plan import Plan, Task
@@ -123,7 +123,7 @@ def seed_asked(seed: int) -> int:
 
 def pretrained_asked(pretrained: str | Path | None) -> str | None:
     """The folder of the pretrained encoder that was asked for by its name or its folder, once it is known to be one."""
-    return None if pretrained is None else str(pretrained_in(folder_named(str(pretrained))).folder)
+    return None if pretrained is None else str(checked(folder_named(str(pretrained))))
 
 
 def refuse_two_ways(choices: Choices) -> None:

@@ -71,7 +71,7 @@ def fit(
     out:     the run folder; else a new one under runs/.
     plan:    a plan, or the path of a plan.toml: it is followed, and no other choice may stand beside it.
     sheet:   of a workbook. label: a pattern for the labels in the headers of sequences, such as r"class=(\w+)".
-    pretrained: "minilm", or the folder of a BERT: an encoder that helps to read texts.
+    pretrained: "minilm", or the folder of a BERT or a ResNet: an encoder that helps to read texts or pictures.
 
     Raises Refused, in one sentence, for what cannot be fitted. Ctrl-C keeps the best so far.
     """

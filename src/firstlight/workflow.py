@@ -66,7 +66,7 @@ class Choices:
     label:  the pattern by which labels stand in the headers of sequences, where it is not found by itself.
     test:   a share of the rows, 0 for no test, or a source whose rows are the test.
     time, group: the column by which rows are set aside; at most one of them.
-    pretrained: the folder of a pretrained encoder, for columns of text.
+    pretrained: the folder of a pretrained encoder, for columns of text or of pictures.
     """
 
     target: str = ""

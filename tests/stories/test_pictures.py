@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from tests.spec.test_backbone import write_resnet
 
 import firstlight
 from firstlight.kinds.image import IMAGE
@@ -128,6 +130,23 @@ class TestScript:
         printed, fault = bare(run.folder / "train.py")
         assert fault == ""
         assert "the same model, to the last bit" in printed
+
+
+@pytest.mark.parametrize("kind", ["basic", "bottleneck"])
+def test_a_pretrained_encoder_helps_and_is_saved_whole(kind: str, fit: Fit, bare: Bare, tmp_path: Path) -> None:
+    encoder = write_resnet(tmp_path / "resnet", kind)
+    folder = write_folder(tmp_path / "shapes")
+    choices = Choices(seconds=3.0, pretrained=str(encoder))
+    run = fit(folder, choices, out=tmp_path / "run", keep=NETWORK)
+    assert run.folder is not None
+    assert list(run.predictor.plan.parts) == ["pictures", "backbone"]
+    printed, fault = bare(run.folder / "train.py")
+    assert fault == ""
+    assert "the same model, to the last bit" in printed
+    pictures = firstlight.read(folder).frame
+    answers = run.predict(pictures)
+    shutil.rmtree(encoder)
+    assert firstlight.load(run.folder / "model.safetensors").predict(pictures).equals(answers)
 
 
 class TestModelFile:

@@ -75,7 +75,7 @@ Pretrained = Annotated[
     str | None,
     typer.Option(
         "--pretrained", metavar="minilm|FOLDER", show_default=False,
-        help="An encoder that helps to read texts: minilm, or a folder with a BERT.",
+        help="An encoder that helps to read texts or pictures: minilm, or a folder with a BERT or a ResNet.",
     ),
 ]  # fmt: skip
 ShareOfTest = "0.2"

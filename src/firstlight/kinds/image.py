@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
@@ -28,7 +29,9 @@ from firstlight.kinds.kind import (
     in_brackets,
 )
 from firstlight.kinds.precision import half_pays
+from firstlight.kinds.pretrained import DECAYS, FALL, FIRST_DECAY, check_resnet, kind_read_by
 from firstlight.machine import measured_once
+from firstlight.plain.backbone import backbone_sums, encoder_of, picture_encoder
 from firstlight.plain.convolutions import (
     PATTERNS_SEEN,
     Pictures,
@@ -39,7 +42,9 @@ from firstlight.plain.convolutions import (
 )
 from firstlight.plain.line import least_squares, logistic
 from firstlight.plain.loop import learning
+from firstlight.plain.meaning import Meaning, fit_meaning
 from firstlight.plain.patches import Patches, patches_of
+from firstlight.plain.pieces import learning_and_all
 from firstlight.plain.targets import member_log_losses
 
 FOLDS = 12
@@ -54,6 +59,8 @@ FEWEST_EPOCHS, MOST_EPOCHS, MOST_MEMBERS = 2, 100, 8
 MOST_EPOCHS_OF_NUMBERS = 30  # more only learn the rows by heart
 MEMBER_EPOCHS = 2.0  # times the usual epochs, from where on one more member teaches more
 DEFAULT_SECONDS = 60.0
+BACKBONE_SIDE = 160  # pixels: less than ResNets were fitted with, at half the time and nearly as good
+BACKBONE_MEMBERS = 9  # on what it gives; the last learns from all rows
 # What a fit does besides: seconds in all, seconds a picture, and answering, in epochs. Seen on a two-core machine.
 BESIDE, BESIDE_EACH, ANSWERING = 6.0, 0.0005, 1.5
 READ = 200  # products that take as long as reading a number that was written, to pool it say; seen likewise
@@ -95,6 +102,22 @@ class PicturesSettings(PartSettings, frozen=True):
     zoomed: float = Field(ge=0, le=0.9)
     mirror: bool
     half: bool
+
+
+class BackboneSettings(PartSettings, frozen=True):
+    """Where a pretrained ResNet lies, and how weights on what it gives are fitted.
+
+    height, width: of the pictures that are read, in pixels; side: to which they are enlarged before it looks at them.
+    decay: how small the weights are held in the first epoch; in each epoch `fall` times less than in the one before,
+    and the best is kept.
+    """
+
+    folder: str
+    height: int = Field(ge=1, le=1024)
+    width: int = Field(ge=1, le=1024)
+    side: int = Field(ge=32, le=1024)
+    decay: float = Field(gt=0)
+    fall: float = Field(ge=1)
 
 
 def claim(cells: pl.Series) -> Claim[ImageSettings] | None:
@@ -233,7 +256,13 @@ def part_settings(rows: pl.DataFrame, columns: Mapping[str, ImageSettings], aim:
         moved=MOVED, zoomed=ZOOMED if aim.classes and not small else 0.0,
         mirror=mirrored_alike(encode(rows, columns, {}), aim), half=half_pays(),
     )  # fmt: skip
-    return {PICTURES.name: settings}
+    parts: dict[str, PartSettings] = {PICTURES.name: settings}
+    if aim.pretrained and kind_read_by(Path(aim.pretrained)) == IMAGE.name:
+        parts[BACKBONE.name] = BackboneSettings(
+            epochs=DECAYS, folder=aim.pretrained, height=height, width=width, side=BACKBONE_SIDE, decay=FIRST_DECAY,
+            fall=FALL,
+        )  # fmt: skip
+    return parts
 
 
 def _misfit(columns: Mapping[str, ImageSettings], settings: PicturesSettings) -> str:
@@ -297,6 +326,53 @@ PICTURES: NetworkPart[ImageSettings, PicturesSettings] = NetworkPart(
 )  # fmt: skip
 
 
+def _build_backbone(pictures: Tensor, settings: BackboneSettings, outputs: int) -> Meaning:
+    """The part with the ResNet that lies in its folder; refused where it is none that can be used."""
+    check_resnet(Path(settings.folder))
+    return backbone_sums("seen", pictures, picture_encoder(settings.folder, settings.side), BACKBONE_MEMBERS, outputs)
+
+
+def _rebuild_backbone(tensors: Mapping[str, Tensor], settings: BackboneSettings, outputs: int) -> Meaning:
+    own = {name.removeprefix("encoder."): each for name, each in tensors.items() if name.startswith("encoder.")}
+    return Meaning("seen", encoder_of(own, settings.side), len(tensors["weight"]), 1, outputs)
+
+
+BACKBONE: NetworkPart[ImageSettings, BackboneSettings] = NetworkPart(
+    name="backbone",
+    block="seen",
+    told="what pictures show, by a pretrained encoder",
+    folds=FOLDS,
+    settings=BackboneSettings,
+    reasons={
+        "folder": "asked for: a pretrained encoder, which stays as it is",
+        "decay": "the first of some that are tried: held-out rows choose",
+    },
+    encode=lambda rows, columns, settings: pictures_of(rows, list(columns), settings.height, settings.width),
+    build=_build_backbone,
+    rebuild=_rebuild_backbone,
+    learns=lambda folds, settings: learning_and_all(folds, BACKBONE_MEMBERS),
+    fit=lambda module, inputs, targets, learns, losses_of, settings: fit_meaning(
+        module, inputs, targets, learns, losses_of, settings.epochs, settings.decay, settings.fall
+    ),
+    settle=Meaning.keep_last,
+    snippets=PartSnippets(
+        encode=lambda settings: f"pictures_of(rows, PICTURES, height={settings.height}, width={settings.width})",
+        build=lambda settings, outputs: (
+            f"backbone_sums(\n"
+            f'    "seen", inputs["seen"], picture_encoder({settings.folder!r}, side={settings.side}),\n'
+            f"    members={BACKBONE_MEMBERS}, outputs={outputs},\n"
+            ")"
+        ),
+        learns=lambda settings: f"learning_and_all(folds, {BACKBONE_MEMBERS})",
+        fit=lambda settings: (
+            "fit_meaning",
+            f"epochs={settings.epochs}, decay={settings.decay!r}, fall={settings.fall!r}",
+        ),
+        settle="keep_last()",
+    ),
+)
+
+
 def _constants(columns: Mapping[str, ImageSettings]) -> str:
     return in_brackets("PICTURES = [", [repr(name) for name in columns], "]", "columns of pictures")
 
@@ -324,7 +400,7 @@ IMAGE = Kind(
         network_features=None,
         line_features='patches_of(inputs["small_pictures"])',
     ),
-    parts=(PICTURES,),
+    parts=(PICTURES, BACKBONE),
     part_settings=part_settings,
     occlusion=PARTS_HIDDEN,
 )

@@ -29,7 +29,7 @@ from firstlight.kinds.kind import (
     texts_of,
 )
 from firstlight.kinds.piece_parts import PiecesSettings, part_over_pieces
-from firstlight.kinds.pretrained import MARKS, pretrained_in
+from firstlight.kinds.pretrained import DECAYS, FALL, FIRST_DECAY, MARKS, kind_read_by, pretrained_in
 from firstlight.plain.common_words import WORD, common_words, word_marks
 from firstlight.plain.meaning import Meaning, SentenceEncoder, Spelt, fit_meaning, meaning_sums, sentence_encoder, spelt
 from firstlight.plain.numbers import Scaled, scaled
@@ -53,7 +53,6 @@ EPOCHS = 20
 VECTOR = 32  # numbers of a vector
 MOST_VECTORS = 200_000
 ENOUGH = "did well on held-out rows of ten sets of texts together"
-DECAYS, FIRST_DECAY, FALL = 7, 10_000.0, 3.0  # of weights on what a pretrained encoder gives
 REASONS = {"epochs": ENOUGH, "decay": "flat over a factor of eight: little depends on it"}
 PIECES_READ = 2_500_000  # in all epochs together: about a second
 
@@ -185,7 +184,7 @@ def part_settings(rows: pl.DataFrame, columns: Mapping[str, TextSettings], aim: 
         LETTERS.name: PiecesSettings(epochs=EPOCHS, most=most, decay=30.0 if numbers else 20.0, smoothing=1.0),
         VECTORS.name: VectorsSettings(epochs=passes, most=MOST_VECTORS, size=VECTOR, batch=32, rate=1.0, head_rate=3.0),
     }
-    if aim.pretrained:
+    if aim.pretrained and kind_read_by(Path(aim.pretrained)) == TEXT.name:
         found = pretrained_in(Path(aim.pretrained))
         settings[MEANING.name] = MeaningSettings(
             epochs=DECAYS, folder=aim.pretrained, heads=found.heads, lower=found.lower, decay=FIRST_DECAY, fall=FALL

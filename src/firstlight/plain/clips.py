@@ -14,6 +14,7 @@ from firstlight.plain.pixels import pixels_of
 
 SHIFTED = 8  # one in so many channels comes from the frame before, and one from the frame after
 CHANGE = 2.0  # times as strong as a frame is what changes until the next
+CLIPS_ANSWERED = 16  # at once, so that memory stays bounded
 COARSE = 4  # pixels from one place of the first convolution to the next
 
 
@@ -125,7 +126,11 @@ class Clips(nn.Module):
         self.output = MemberLinear(members, videos * 8 * channels, outputs)
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        clips = inputs[self.view]
+        at_once = len(inputs[self.view]) if self.training else CLIPS_ANSWERED
+        return torch.cat([self.answers(block) for block in inputs[self.view].split(max(1, at_once))], dim=1)
+
+    def answers(self, clips: Tensor) -> Tensor:
+        """What the members answer to clips (rows, videos, frames, height, width, 3) uint8."""
         seen = centred(clips, self.shape).flatten(0, 1).permute(0, 1, 4, 2, 3).float().sub_(128).div_(64)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.in_half):
             read = [reader(seen).float().unflatten(0, clips.shape[:2]).flatten(1) for reader in self.readers]

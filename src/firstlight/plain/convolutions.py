@@ -14,6 +14,7 @@ from firstlight.plain.pixels import pixels_of
 
 PATTERNS_SEEN = 24  # by the first layer, each with its opposite
 SMOOTHING = 0.1  # of the labels: share that is spread over all classes
+PICTURES_ANSWERED = 256  # at once, so that memory stays bounded
 GROWING = 0.4  # of the steps, in which pictures are smaller
 
 
@@ -105,9 +106,13 @@ class Pictures(nn.Module):
         self.outputs = nn.ModuleList(nn.Linear(features, outputs) for _ in range(members))
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        pictures = inputs[self.view].permute(0, 1, 4, 2, 3).float() / 255
-        answers = self.read(pictures)
-        return (answers + self.read(pictures.flip(4))) / 2 if self.mirror else answers
+        return torch.cat([self.answers(block) for block in inputs[self.view].split(PICTURES_ANSWERED)], dim=1)
+
+    def answers(self, pictures: Tensor) -> Tensor:
+        """What the members answer to pictures (rows, pictures, height, width, channels) uint8."""
+        pixels = pictures.permute(0, 1, 4, 2, 3).float() / 255
+        answers = self.read(pixels)
+        return (answers + self.read(pixels.flip(4))) / 2 if self.mirror else answers
 
     def read(self, pictures: Tensor) -> Tensor:
         """What the members answer to pictures (rows, pictures, channels, height, width) float32."""

@@ -25,6 +25,7 @@ LARGEST_STRETCH = 50  # pictures with the same stretch, beyond which it says not
 FLAT = 6.0  # deviation of the greys of a picture, of 255, below which nothing can be told of it
 MIXED = 0x9E3779B97F4A7C15 - 2**64  # an odd number, whose powers have little in common
 PICTURES_HASHED = 256  # at a time, so that memory stays bounded
+PAIRS_COMPARED = 65_536  # likewise
 
 
 def like_pictures(cells: pl.Series) -> Tensor:
@@ -52,12 +53,15 @@ def kin_by_looks(pictures: NDArray[np.uint8]) -> Tensor:
     bits = (small[:, :, :, 1:] > small[:, :, :, :-1]).flatten(1)
     known = small.flatten(1).std(dim=1) >= FLAT
     pairs = pairs_that_agree(bits, known)
-    apart = (bits[pairs[0]] != bits[pairs[1]]).flatten(1).sum(dim=1) / small.shape[1]
     greys = small.flatten(1)
-    light = (greys - greys.mean(dim=1, keepdim=True))[pairs]  # a picture that is lighter as a whole is the same
-    unlike = (light[0] - light[1]).square().mean(dim=1).sqrt()
-    near = pairs[:, (apart < FAR_APART) & (unlike < LIKE_GREYS)]
-    return kin_without_crowds(linked(rows, near), 0.02)
+    light = greys - greys.mean(dim=1, keepdim=True)  # a picture that is lighter as a whole is the same
+    near = [torch.zeros(2, 0, dtype=torch.int64)]
+    for block in pairs.split(PAIRS_COMPARED, dim=1):
+        one, other = block
+        apart = (bits[one] != bits[other]).sum(dim=1) / small.shape[1]
+        unlike = (light[one] - light[other]).square().mean(dim=1).sqrt()
+        near.append(block[:, (apart < FAR_APART) & (unlike < LIKE_GREYS)])
+    return kin_without_crowds(linked(rows, torch.cat(near, dim=1)), 0.02)
 
 
 def small_greys(pictures: NDArray[np.uint8]) -> Tensor:

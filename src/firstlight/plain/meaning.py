@@ -271,25 +271,27 @@ def sentence_encoder(folder: str, heads: int) -> SentenceEncoder:
 
 
 class Meaning(nn.Module):
-    """Weighted sums of the numbers in the vectors of a row's texts: inputs to (members, rows, outputs) float32.
+    """Weighted sums of the numbers in the vectors that an encoder gives: inputs to (members, rows, outputs) float32.
 
-    view: under which name the inputs hold the texts, or their vectors where they have been read before.
+    view: under which name the inputs hold what the encoder reads, or its vectors where it has been read before.
     width: how many numbers a row has. Of two classes only the second has weights.
     """
 
-    def __init__(self, view: str, encoder: SentenceEncoder, width: int, members: int, outputs: int) -> None:
+    def __init__(self, view: str, encoder: nn.Module, width: int, members: int, outputs: int) -> None:
         super().__init__()
         self.view, self.encoder, self.members, self.outputs = view, encoder, members, outputs
         columns = members * (1 if outputs == 2 else outputs)
         self.weight = nn.Parameter(torch.zeros(width, columns))
         self.bias = nn.Parameter(torch.zeros(columns))
 
-    def vectors(self, inputs: Mapping[str, Spelt | Tensor]) -> Tensor:
+    def vectors(self, inputs: Mapping[str, Any]) -> Tensor:
         """The vectors of the rows: (rows, width) float32."""
-        texts = inputs[self.view]
-        return texts if isinstance(texts, Tensor) else self.encoder(texts)
+        given = inputs[self.view]
+        read_before = isinstance(given, Tensor) and given.is_floating_point()
+        vectors: Tensor = given if read_before else self.encoder(given)
+        return vectors
 
-    def forward(self, inputs: Mapping[str, Spelt | Tensor]) -> Tensor:
+    def forward(self, inputs: Mapping[str, Any]) -> Tensor:
         sums = (self.vectors(inputs) @ self.weight + self.bias).unflatten(1, (self.members, -1))
         return (F.pad(sums, (1, 0)) if self.outputs == 2 else sums).transpose(0, 1)
 
@@ -313,8 +315,8 @@ def fit_meaning(
     """Logistic (or least squares) regression of all members at once on the vectors; yields as `fit_members`.
 
     In each epoch L-BFGS walks nearly to the lowest point, with all rows at every step. `decay` holds the weights small,
-    and in each epoch `fall` times less than in the one before: which epoch is best is seen on rows held out. The texts
-    are read once: their vectors take their place in `inputs`.
+    and in each epoch `fall` times less than in the one before: which epoch is best is seen on rows held out. What the
+    encoder reads is read once: its vectors take its place in `inputs`.
     """
     inputs[model.view] = model.vectors(inputs)
     share = learns / learns.sum(dim=1, keepdim=True)

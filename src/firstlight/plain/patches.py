@@ -15,7 +15,7 @@ REGIONS = 4  # a side
 PATCHES_SEEN = 20_000
 COLUMNS = 5  # of numbers, as much as which the features of a picture may say together: they are many, and much alike
 FAINT = 1e-3  # added to the variance of a pattern, of pixels from 0 to 1, so that noise is not made strong
-PICTURES_AT_ONCE = 512  # so that memory stays bounded
+NUMBERS_AT_ONCE = 2**24  # that the patterns give at a time, so that memory stays bounded
 
 
 class Patches(nn.Module):
@@ -49,7 +49,8 @@ def patches_of(pictures: Tensor) -> Patches:
 def regions_of(pictures: Tensor, filters: Tensor, bias: Tensor) -> Tensor:
     """How much of each pattern, and of its opposite, stands in each region of each picture: (rows, width) float64."""
     found = []
-    for block in pictures.split(PICTURES_AT_ONCE):
+    numbers = pictures.shape[1:4].numel() * len(filters)  # of a row
+    for block in pictures.split(max(1, NUMBERS_AT_ONCE // numbers)):
         signal = F.conv2d(at_least(channels_first(block.flatten(0, 1)), filters.shape[2]), filters, bias)
         both = torch.cat([signal.relu(), (-signal).relu()], dim=1)
         found.append(F.adaptive_avg_pool2d(both, REGIONS).reshape(len(block), -1).double())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -17,6 +18,7 @@ from firstlight.kinds.date import DATE
 from firstlight.kinds.dna import DNA, are_proteins
 from firstlight.kinds.kind import Aim, Claim, PartSettings, has_words
 from firstlight.kinds.number import NUMBER, NumberSettings, column_values
+from firstlight.kinds.pretrained import kind_read_by
 from firstlight.kinds.text import TEXT
 from firstlight.plain.categories import codes, words
 from firstlight.plain.dates import PARTS_OF_A_DATE
@@ -57,7 +59,7 @@ def decide(
     """The plan for these training rows. It looks at no other row.
 
     rows: training rows, in which the target is nowhere missing. seconds: the time asked for, or None.
-    pretrained: the folder of a pretrained encoder for texts, or None.
+    pretrained: the folder of a pretrained encoder for texts or pictures, or None.
     """
     aim, why = decide_target(rows[target], target, task)
     looked_at = rows.sample(LOOKED_AT, seed=seed) if len(rows) > LOOKED_AT else rows
@@ -74,8 +76,9 @@ def decide(
     columns = tuple(decision.column for decision in decisions)
     if all(column.kind == LEFT_OUT for column in columns):
         raise Refused(f"{source.name}: no column is left to predict {target!r} from ({_why_none(decisions)}).")
-    if pretrained and all(column.kind != TEXT.name for column in columns):
-        raise Refused(f"{source.name} has no column of text that --pretrained could read; leave it away.")
+    if pretrained and all(column.kind != kind_read_by(Path(pretrained)) for column in columns):
+        what = "text" if kind_read_by(Path(pretrained)) == TEXT.name else "pictures"
+        raise Refused(f"{source.name} has no column of {what} that --pretrained could read; leave it away.")
     network = _network(columns, len(rows), seconds)
     fitting = fitting_for(len(rows), network.batch if network else len(rows), _folds(columns), seed)
     reasons = {
