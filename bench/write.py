@@ -17,6 +17,7 @@ from pathlib import Path
 import first_fits
 import first_minute
 import pictures
+import pixel_files
 import sequence_files
 import sequences
 import texts
@@ -155,6 +156,16 @@ def picture_lines() -> list[str]:
     ]
 
 
+def pixel_lines() -> list[str]:
+    """How fast pictures and videos are read."""
+    return [
+        f"Medians of {pixel_files.TIMES}, in one process, the two ways in turn. By hand pictures are made as small as",
+        "firstlight reads them, and all frames of videos are decoded. Again: with all of it in firstlight's cache.",
+        "",
+        *table(pixel_files.HEAD, pixel_files.rows()),
+    ]
+
+
 def left_out(kind: str, names: list[str]) -> list[str]:
     """A line that names the sets that are not there."""
     return [f"Left out, as not in ../shared/data/{kind}: {', '.join(names)}.", ""] if names else []
@@ -175,6 +186,7 @@ SECTIONS = (
     Section("texts", "Texts: how good a fit is, and how long it takes", text_lines),
     Section("sequences", "DNA: how good a fit is, and how long it takes", sequence_lines),
     Section("pictures", "Pictures and videos: how good a fit is", picture_lines),
+    Section("pixels", "Pictures and videos: how fast they are read", pixel_lines),
     Section("reading", "Files of sequences: how fast they are read", reading_lines),
 )
 
