@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from firstlight.kinds.image import FOLDS, IMAGE, ImageSettings, layers, mirrored_alike, usual_epochs, work
+from firstlight.kinds.convolving import layers, work
+from firstlight.kinds.image import IMAGE, mirrored_alike, usual_epochs
+from firstlight.kinds.image_columns import FOLDS, ImageSettings
 from firstlight.kinds.kind import Aim
 from firstlight.plain.convolutions import (
     Pictures,
@@ -212,9 +214,9 @@ class TestDecisions:
     def test_more_time_is_used_and_few_pictures_are_seen_often(
         self, rows: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from firstlight.kinds import image
+        from firstlight.kinds import convolving, image
 
-        monkeypatch.setattr(image, "products_a_second", lambda: 1e9)
+        monkeypatch.setattr(convolving, "products_a_second", lambda: 1e9)
         monkeypatch.setattr(image, "mirrored_alike", lambda pictures, aim: False)
         frame = pl.DataFrame({"p": np.zeros((rows, 28, 28, 1), np.uint8)})
         columns = {"p": ImageSettings(height=28, width=28, channels=1)}

@@ -16,7 +16,8 @@ from firstlight.kinds.boolean import BooleanSettings
 from firstlight.kinds.category import CategorySettings
 from firstlight.kinds.date import DateSettings
 from firstlight.kinds.dna import DnaSettings, MotifsSettings, RunsSettings
-from firstlight.kinds.image import ImageSettings, PicturesSettings
+from firstlight.kinds.image import PicturesSettings
+from firstlight.kinds.image_columns import ImageSettings
 from firstlight.kinds.number import READERS, NumberSettings
 from firstlight.kinds.piece_parts import PiecesSettings
 from firstlight.kinds.text import CountsSettings, TextSettings

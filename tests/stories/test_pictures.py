@@ -139,7 +139,7 @@ def test_a_pretrained_encoder_helps_and_is_saved_whole(kind: str, fit: Fit, bare
     choices = Choices(seconds=3.0, pretrained=str(encoder))
     run = fit(folder, choices, out=tmp_path / "run", keep=NETWORK)
     assert run.folder is not None
-    assert list(run.predictor.plan.parts) == ["pictures", "backbone"]
+    assert list(run.predictor.plan.parts) == ["pictures", "backbone", "tuned"]
     printed, fault = bare(run.folder / "train.py")
     assert fault == ""
     assert "the same model, to the last bit" in printed

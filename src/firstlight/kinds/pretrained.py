@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -182,6 +183,15 @@ def _shapes_of_resnet(config: dict[str, Any]) -> Iterator[tuple[str, list[int]]]
             for place, (outputs, inputs, side) in enumerate(sizes):
                 yield from _shapes_of_filters(f"{at}.layer.{place}", outputs, inputs, side)
             before = width
+
+
+def filters_of_resnet(folder: Path) -> Iterator[tuple[int, list[int]]]:
+    """Each convolution of a checked ResNet: how often pictures are halved by then, and (outputs, inputs, side)."""
+    config = json.loads((folder / FILES[0]).read_text(encoding="utf-8"))
+    for name, shape in _shapes_of_resnet(config):
+        if name.endswith(".convolution.weight"):
+            stage = re.match(r"encoder\.stages\.(\d+)", name)
+            yield 1 if stage is None else 2 + int(stage[1]), shape[:3]
 
 
 def _shapes_of_filters(where: str, outputs: int, inputs: int, side: int) -> Iterator[tuple[str, list[int]]]:

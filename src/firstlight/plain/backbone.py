@@ -28,6 +28,9 @@ class Filters(nn.Module):
     weight: (outputs, inputs, side, side); bias: (outputs,).
     """
 
+    weight: Tensor
+    bias: Tensor
+
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         super().__init__()
         self.weight, self.bias = nn.Buffer(weight), nn.Buffer(bias)
@@ -56,8 +59,8 @@ class Residual(nn.Module):
 class PictureEncoder(nn.Module):
     """A pretrained ResNet: (rows, pictures, height, width, channels) uint8 to (rows, pictures * width) float32.
 
-    It is not fitted. Pictures are made `side` pixels high and wide before it looks at them. Of its last two stages each
-    gives the mean of every channel. mean, deviation: (3,), of the pixels that it was shown, from 0 to 1.
+    It is not fitted here. Pictures are made `side` pixels high and wide before it looks at them. Of its last two stages
+    each gives the mean of every channel. mean, deviation: (3,), of the pixels that it was shown, from 0 to 1.
     """
 
     def __init__(
@@ -78,14 +81,21 @@ class PictureEncoder(nn.Module):
 
     def read(self, pictures: Tensor) -> Tensor:
         """The vectors of pictures (pictures, height, width, channels) uint8: (pictures, width)."""
-        pixels = pictures.permute(0, 3, 1, 2).float().expand(-1, 3, -1, -1) / 255
-        pixels = F.interpolate(pixels, (self.side, self.side), mode="bilinear", antialias=True)
+        return self.see(pictures.permute(0, 3, 1, 2).float() / 255)
+
+    def see(self, pictures: Tensor) -> Tensor:
+        """The vectors of pictures (pictures, channels, height, width) float32 from 0 to 1: (pictures, width)."""
+        pixels = pictures.expand(-1, 3, -1, -1)
+        if pixels.shape[2:] != (self.side, self.side):
+            pixels = F.interpolate(pixels, (self.side, self.side), mode="bilinear", antialias=True)
         seen = (pixels - self.mean.view(-1, 1, 1)) / self.deviation.view(-1, 1, 1)
         signal = F.max_pool2d(self.stem(seen.contiguous(memory_format=torch.channels_last), 2).relu(), 3, 2, 1)
         told = []
         for stage in self.stages:
             signal = stage(signal)
-            told.append(F.normalize(signal.mean(dim=(2, 3)), dim=1) * signal.shape[1] ** 0.5)  # numbers of about 1
+            told.append(
+                F.normalize(signal.float().mean(dim=(2, 3)), dim=1) * signal.shape[1] ** 0.5
+            )  # numbers of about 1
         return torch.cat(told[-2:], dim=1)
 
 

@@ -91,19 +91,19 @@ class Eye(nn.Module):
 class Pictures(nn.Module):
     """Networks side by side over the same pictures: (rows, pictures, h, w, channels) to (members, rows, outputs).
 
-    view: under which name the inputs hold them. mirror: whether a picture and its mirror image are the same. half:
+    view: under which name the inputs hold them. eyes: one a member, each from pictures (pictures, channels, height,
+    width) float32 from 0 to 1 to as many `features`. mirror: whether a picture and its mirror image are the same. half:
     whether convolutions are done in bfloat16.
     """
 
     def __init__(
-        self, view: str, members: int, pictures: int, channels: int, patch: int, width: int, stages: int, outputs: int,
-        mirror: bool, half: bool,
-    ) -> None:  # fmt: skip
+        self, view: str, eyes: Sequence[nn.Module], pictures: int, outputs: int, mirror: bool, half: bool
+    ) -> None:
         super().__init__()
         self.view, self.mirror, self.in_half = view, mirror, half
-        self.eyes = nn.ModuleList(Eye(channels, patch, width, stages) for _ in range(members))
+        self.eyes = nn.ModuleList(eyes)
         features = pictures * int(self.eyes[0].features)  # type: ignore[arg-type]
-        self.outputs = nn.ModuleList(nn.Linear(features, outputs) for _ in range(members))
+        self.outputs = nn.ModuleList(nn.Linear(features, outputs) for _ in eyes)
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         return torch.cat([self.answers(block) for block in inputs[self.view].split(PICTURES_ANSWERED)], dim=1)
@@ -127,11 +127,11 @@ def network_for_pictures(
     half: bool,
 ) -> Pictures:  # fmt: skip
     """A network as it is born, its first layer made from training pictures (rows, pictures, h, w, channels) uint8."""
-    model = Pictures(view, members, pictures.shape[1], pictures.shape[4], patch, width, stages, outputs, mirror, half)
+    eyes = [Eye(pictures.shape[4], patch, width, stages) for _ in range(members)]
     filters, bias = whitening(pictures, patch, PATTERNS_SEEN)
-    for eye in model.eyes:
+    for eye in eyes:
         eye.load_state_dict({**eye.state_dict(), "filters": filters, "bias": bias})
-    return model
+    return Pictures(view, eyes, pictures.shape[1], outputs, mirror, half)
 
 
 def varied_pictures(pictures: Tensor, height: int, width: int, moved: float, zoomed: float, mirror: bool) -> Tensor:
