@@ -15,7 +15,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from firstlight.data.pictures import decode_pictures, header_of
+from firstlight.data.places import Source
 from firstlight.data.sources import read
+from firstlight.data.table import Form
 from firstlight.refusal import Refused
 from firstlight.workflow import Choices
 
@@ -198,3 +201,17 @@ class TestArrays:
         np.save(tmp_path / "b.npy", np.array([{}], dtype=object))
         with pytest.raises(Refused, match="an array of objects, which could run code"):
             read(tmp_path / "b.npy")
+
+
+def test_a_picture_that_vanishes_is_refused_and_that_is_not_kept_in_the_cache(tmp_path: Path) -> None:
+    path = tmp_path / "flower.png"
+    Image.new("RGB", (32, 32), "red").save(path)
+    content = path.read_bytes()
+    file = Source("flower.png", "flower", str(path))
+    headers = [header_of(content, file.location)]
+    path.unlink()
+    for _ in range(2):
+        with pytest.raises(Refused, match=r"flower\.png cannot be read: no such file or directory\."):
+            decode_pictures([file], headers, Form((32, 32, 3)))
+    path.write_bytes(content)
+    assert decode_pictures([file], headers, Form((32, 32, 3))).readable.all()

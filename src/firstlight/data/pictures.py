@@ -203,8 +203,9 @@ def decode_pictures(sources: Sequence[Source], headers: Sequence[Header], form: 
     height, width, channels = form.shape
 
     def decode(number: int) -> tuple[Pixels, tuple[str, ...]]:
+        content = sources[number].content()
         try:
-            return picture_pixels(sources[number].content(), (height, width, channels)), ()
+            return picture_pixels(content, (height, width, channels)), ()
         except Exception as error:  # a damaged file may raise anything
             raise Refused(_fault(error)) from error
 

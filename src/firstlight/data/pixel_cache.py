@@ -20,6 +20,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from firstlight.data.places import Unreadable
 from firstlight.data.table import Form
 from firstlight.files import write_whole
 from firstlight.refusal import Refused
@@ -51,7 +52,7 @@ def decoded(
 
     digests: of the contents of the files. version: of the decoder. decode(number) gives the pixels of a file in the
     form, and what is odd about it, or raises Refused with what is wrong, without its name; it is called from several
-    threads.
+    threads. Raises Unreadable where a file is gone since its header was read.
     """
     told = repr((VERSION, version, form)).encode()
     name = hashlib.blake2b(told + b"".join(digests), digest_size=16).hexdigest()
@@ -90,6 +91,8 @@ def _decoded_into(
     def one(number: int) -> tuple[bool, tuple[str, ...]]:
         try:
             cells[number], notes = decode(number)
+        except Unreadable:  # it may be there the next time, so nothing of it may be kept
+            raise
         except Refused as refusal:
             return False, (str(refusal),)
         return True, notes

@@ -71,9 +71,13 @@ class Source:
         return replace(self, held=content, packed=(*self.packed, how))
 
 
-def unreadable(location: str, error: OSError) -> Refused:
+class Unreadable(Refused):
+    """A file that the operating system does not give; nothing is known of what is in it."""
+
+
+def unreadable(location: str, error: OSError) -> Unreadable:
     """An error of the operating system as one sentence."""
-    return Refused(f"{location} cannot be read: {(error.strerror or str(error)).lower()}.")
+    return Unreadable(f"{location} cannot be read: {(error.strerror or str(error)).lower()}.")
 
 
 def sources_at(location: str) -> list[Source]:
