@@ -12,6 +12,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -73,15 +74,6 @@ def by_opencv(folder: Path) -> None:
         np.stack(frames)
 
 
-def has_opencv() -> bool:
-    """Whether OpenCV is installed; no part of firstlight needs it."""
-    try:
-        import cv2  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
 def rows() -> Iterator[tuple[str, ...]]:
     """A row for pictures, and one for videos where there are some, and OpenCV to compare with."""
     with tempfile.TemporaryDirectory() as place:
@@ -89,7 +81,7 @@ def rows() -> Iterator[tuple[str, ...]]:
         write_pictures(pictures)
         told = f"{PICTURES} JPEG of {WIDTH} x {HEIGHT}"
         yield measured(told, f"Pillow in a DataLoader, {THREADS} workers", pictures, by_a_loader, OF_PICTURES)
-        if CLIPS.is_file() and has_opencv():
+        if CLIPS.is_file() and find_spec("cv2"):  # no part of firstlight needs OpenCV
             videos = Path(place, "videos")
             with zipfile.ZipFile(CLIPS) as archive:
                 archive.extractall(videos)

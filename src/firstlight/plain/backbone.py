@@ -93,9 +93,8 @@ class PictureEncoder(nn.Module):
         told = []
         for stage in self.stages:
             signal = stage(signal)
-            told.append(
-                F.normalize(signal.float().mean(dim=(2, 3)), dim=1) * signal.shape[1] ** 0.5
-            )  # numbers of about 1
+            means = signal.float().mean(dim=(2, 3))
+            told.append(F.normalize(means, dim=1) * means.shape[1] ** 0.5)  # numbers of about 1
         return torch.cat(told[-2:], dim=1)
 
 
