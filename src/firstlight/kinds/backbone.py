@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from firstlight.kinds.convolving import Layer, seconds_an_epoch, work
-from firstlight.kinds.image_columns import FOLDS, ImageSettings
+from firstlight.kinds.image_columns import FOLDS, ImageSettings, VariedSettings
 from firstlight.kinds.kind import NetworkPart, PartSettings, PartSnippets
 from firstlight.kinds.precision import half_pays
 from firstlight.kinds.pretrained import DECAYS, FALL, FIRST_DECAY, check_resnet, filters_of_resnet
@@ -45,27 +45,15 @@ class BackboneSettings(PartSettings, frozen=True):
     fall: float = Field(ge=1)
 
 
-class TunedSettings(PartSettings, frozen=True):
+class TunedSettings(VariedSettings, frozen=True):
     """Where a pretrained ResNet lies, and how it is fitted further; the first epoch fits a line through what it gives.
 
-    height, width: of the pictures that are read, in pixels; side: to which they are enlarged before it looks at them.
-    moved, zoomed: how far pictures are moved, and how near they are taken, by chance. mirror: a picture and its mirror
-    image are the same. half: convolutions are done in bfloat16.
+    side: to which pictures are enlarged before it looks at them, in pixels.
     """
 
     epochs: int = Field(ge=2)
     folder: str
-    height: int = Field(ge=1, le=1024)
-    width: int = Field(ge=1, le=1024)
     side: int = Field(ge=32, le=1024)
-    members: int = Field(ge=1, le=16)
-    batch: int = Field(ge=2)
-    rate: float = Field(gt=0)
-    decay: float = Field(ge=0)
-    moved: float = Field(ge=0, le=0.5)
-    zoomed: float = Field(ge=0, le=0.9)
-    mirror: bool
-    half: bool
 
 
 def backbone_settings(folder: str, height: int, width: int) -> BackboneSettings:
@@ -189,10 +177,6 @@ TUNED: NetworkPart[ImageSettings, TunedSettings] = NetworkPart(
             f"    members={settings.members}, outputs={outputs}, mirror={settings.mirror}, half={settings.half},\n)"
         ),
         learns=lambda settings: f"learning(folds, {settings.members})",
-        fit=lambda settings: (
-            "fit_tuned",
-            f"epochs={settings.epochs}, batch={settings.batch}, rate={settings.rate!r}, decay={settings.decay!r}, "
-            f"moved={settings.moved!r}, zoomed={settings.zoomed!r}",
-        ),
+        fit=lambda settings: ("fit_tuned", settings.fit_told),
     ),
 )  # fmt: skip

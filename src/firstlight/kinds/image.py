@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from firstlight.kinds.backbone import BACKBONE, TUNED, backbone_settings, tuned_settings
 from firstlight.kinds.convolving import layers, seconds_an_epoch, work
 from firstlight.kinds.hiding import PARTS_HIDDEN
-from firstlight.kinds.image_columns import FOLDS, ImageSettings, claim, size_within
+from firstlight.kinds.image_columns import FOLDS, ImageSettings, VariedSettings, claim, size_within
 from firstlight.kinds.kind import (
     Aim,
     Kind,
@@ -61,28 +61,16 @@ MUCH_MORE = 1.2  # loss of a line that was shown mirror images too: clothes and 
 ENOUGH = "did well on held-out pictures of several sets together"
 
 
-class PicturesSettings(PartSettings, frozen=True):
+class PicturesSettings(VariedSettings, frozen=True):
     """The sizes of the network over pictures, and how it is fitted.
 
-    height, width: of the pictures that are read, in pixels. patch: pixels a side that the first layer sees at once.
-    channels: of the first stage; stages: how often the size is halved. moved, zoomed: how far pictures are moved, and
-    how near they are taken, by chance. mirror: a picture and its mirror image are the same. half: convolutions are done
-    in bfloat16.
+    patch: pixels a side that the first layer sees at once. channels: of the first stage; stages: how often the size is
+    halved.
     """
 
-    height: int = Field(ge=1, le=1024)
-    width: int = Field(ge=1, le=1024)
-    members: int = Field(ge=1, le=16)
     patch: int = Field(ge=1, le=16)
     channels: int = Field(ge=4, le=1024)
     stages: int = Field(ge=1, le=8)
-    batch: int = Field(ge=2)
-    rate: float = Field(gt=0)
-    decay: float = Field(ge=0)
-    moved: float = Field(ge=0, le=0.5)
-    zoomed: float = Field(ge=0, le=0.9)
-    mirror: bool
-    half: bool
 
 
 def encode(rows: pl.DataFrame, columns: Mapping[str, ImageSettings], learned: Learned) -> Tensor:
@@ -220,11 +208,7 @@ PICTURES: NetworkPart[ImageSettings, PicturesSettings] = NetworkPart(
             f"mirror={settings.mirror}, half={settings.half},\n)"
         ),
         learns=lambda settings: f"learning(folds, {settings.members})",
-        fit=lambda settings: (
-            "fit_pictures",
-            f"epochs={settings.epochs}, batch={settings.batch}, rate={settings.rate!r}, decay={settings.decay!r}, "
-            f"moved={settings.moved!r}, zoomed={settings.zoomed!r}",
-        ),
+        fit=lambda settings: ("fit_pictures", settings.fit_told),
     ),
     misfit=_misfit,
 )  # fmt: skip

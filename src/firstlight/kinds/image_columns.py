@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from firstlight.data.pixel_cells import is_picture, pixel_shape
-from firstlight.kinds.kind import Claim, Settings
+from firstlight.kinds.kind import Claim, PartSettings, Settings
 
 FOLDS = 12
 
@@ -19,6 +19,34 @@ class ImageSettings(Settings, frozen=True):
     height: int = Field(ge=1, le=8192)
     width: int = Field(ge=1, le=8192)
     channels: int = Field(ge=1, le=3)
+
+
+class VariedSettings(PartSettings, frozen=True):
+    """How a network is fitted to pictures that are varied by chance: what all such networks have in common.
+
+    height, width: of the pictures that are read, in pixels. moved, zoomed: how far pictures are moved, and how near
+    they are taken, by chance. mirror: a picture and its mirror image are the same. half: convolutions are done in
+    bfloat16.
+    """
+
+    height: int = Field(ge=1, le=1024)
+    width: int = Field(ge=1, le=1024)
+    members: int = Field(ge=1, le=16)
+    batch: int = Field(ge=2)
+    rate: float = Field(gt=0)
+    decay: float = Field(ge=0)
+    moved: float = Field(ge=0, le=0.5)
+    zoomed: float = Field(ge=0, le=0.9)
+    mirror: bool
+    half: bool
+
+    @property
+    def fit_told(self) -> str:
+        """What a script tells the function that fits it, beyond the data."""
+        return (
+            f"epochs={self.epochs}, batch={self.batch}, rate={self.rate!r}, decay={self.decay!r}, "
+            f"moved={self.moved!r}, zoomed={self.zoomed!r}"
+        )
 
 
 def claim(cells: pl.Series) -> Claim[ImageSettings] | None:
