@@ -23,7 +23,7 @@ USUAL_DEVIATION = (0.229, 0.224, 0.225)
 
 
 class Filters(nn.Module):
-    """A convolution that is not fitted: (pictures, inputs, height, width) to (pictures, outputs, ...).
+    """A convolution with its normalisation in it: (pictures, inputs, height, width) to (pictures, outputs, ...).
 
     weight: (outputs, inputs, side, side); bias: (outputs,).
     """
