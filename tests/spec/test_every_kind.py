@@ -17,7 +17,7 @@ from torch.testing import assert_close
 
 from firstlight.kinds.all_kinds import KINDS, kind_named
 from firstlight.kinds.boolean import BOOLEAN
-from firstlight.kinds.kind import Aim, Kind, NetworkPart
+from firstlight.kinds.kind import Aim, Kind, KindPart
 from firstlight.model.encoding import oddities
 from firstlight.model.predictor import LINE, NETWORK
 from firstlight.plain.targets import member_log_losses, member_squared_errors
@@ -156,7 +156,7 @@ def features(name: str, taught: pl.DataFrame, rows: pl.DataFrame) -> list[Tensor
 
 def parts_fitted(
     name: str, taught: pl.DataFrame, *, numbers: bool = False
-) -> list[tuple[NetworkPart[Any, Any], Any, nn.Module]]:
+) -> list[tuple[KindPart[Any, Any], Any, nn.Module]]:
     """The parts that read the column as a sequence, each with its settings and its module, fitted for two epochs."""
     kind, columns = kind_and_settings(name)
     if not kind.part_settings:
@@ -183,7 +183,7 @@ def parts_fitted(
 
 
 def answers_of_part(
-    part: NetworkPart[Any, Any], settings: Any, module: nn.Module, name: str, rows: pl.DataFrame
+    part: KindPart[Any, Any], settings: Any, module: nn.Module, name: str, rows: pl.DataFrame
 ) -> Tensor:
     """What a part answers: (members, rows, outputs)."""
     _, columns = kind_and_settings(name)

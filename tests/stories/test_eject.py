@@ -87,6 +87,7 @@ class Case:
     keep: str
     without: tuple[str, ...] = ("price",)
     test: Callable[[pl.DataFrame, Path], Path] | None = None
+    rows: int = 90
 
 
 CASES = {
@@ -104,6 +105,8 @@ CASES = {
     "no test": Case(as_csv, Choices("label", test=0.0), NETWORK),
     "no test, numbers": Case(as_parquet, Choices("price", test=0.0), LINE, ("label",)),
     "half is the test": Case(as_csv, Choices("label", test=0.5, seed=7), LINE),
+    "classes, with trees": Case(as_csv, Choices("label"), NETWORK, rows=700),
+    "numbers, with trees": Case(as_parquet, Choices("price"), NETWORK, ("label",), rows=700),
     "a test file": Case(as_csv, Choices("label"), NETWORK, test=as_csv),
     "a test file of another format": Case(as_parquet, Choices("price"), NETWORK, ("label",), test=as_parquet),
 }
@@ -113,7 +116,7 @@ CASES = {
 def fitted(request: pytest.FixtureRequest, fit: Fit, tmp_path_factory: pytest.TempPathFactory) -> Run:
     case = CASES[request.param]
     folder = tmp_path_factory.mktemp("eject")
-    rows = table().drop(case.without)
+    rows = table(case.rows).drop(case.without)
     choices = case.choices
     if case.test:
         test = case.test(rows[60:].select(reversed(rows.columns)), folder / "test.data")
@@ -146,11 +149,12 @@ def test_a_table_with_one_other_cell_fails_the_proof(fitted: Run, bare: Bare, tm
     if data.read_bytes().startswith(b"PAR1"):
         rows = pl.read_parquet(data)
         rows.with_columns(
-            pl.when(pl.int_range(len(rows)) < 20).then(1.0).otherwise("weight").alias("weight")
+            pl.when(pl.int_range(len(rows)) < len(rows) // 4).then(1.0).otherwise("weight").alias("weight")
         ).write_parquet(data)
     else:
         lines = data.read_text().splitlines()
-        lines[1:12] = [line.replace("here", "elsewhere") for line in lines[1:12]]
+        changed = slice(1, len(lines) // 8)
+        lines[changed] = [line.replace("here", "elsewhere") for line in lines[changed]]
         data.write_text("\n".join(lines))
     _, fault = bare(tmp_path / "copy" / "runs" / "one" / "train.py")
     assert fault.startswith("AssertionError: it came out with other weights: is it another machine")

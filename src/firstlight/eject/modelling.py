@@ -43,7 +43,8 @@ def build_network(predictor: Predictor) -> list[str]:
         ]
         lines += mapping("features = nn.ModuleDict(", features, ")")
     for name, expression in made.items():
-        lines += [f"torch.manual_seed({plan.fitting.seed})", f"{'model' if alone else name} = {expression}"]
+        built = f"{'model' if alone else name} = {expression}"
+        lines += [f"torch.manual_seed({plan.fitting.seed})", *built.splitlines()]
     return lines if alone else lines + mapping("model = nn.ModuleDict(", [f'"{name}": {name}' for name in made], ")")
 
 
@@ -54,6 +55,9 @@ def _parts_built(plan: Plan, encoders: Encoders) -> dict[str, str]:
     if sizes := plan.network:
         told = f"{sizes.members}, width={sizes.width}, layers={sizes.layers}, outputs={outputs}"
         made[COLUMNS] = f"Members(features, {told})"
+    made |= {
+        part.name: part.snippets.build(plan.cell_blocks, plan.parts[part.name], outputs) for part in plan.cell_parts
+    }
     return made | {part.name: part.snippets.build(plan.parts[part.name], outputs) for _, part in plan.kind_parts}
 
 
@@ -91,7 +95,7 @@ def _fits(plan: Plan) -> dict[str, tuple[str, str, str]]:
     if sizes := plan.network:
         told = f"epochs={sizes.epochs}, batch={sizes.batch}, rate={sizes.rate!r}, decay={sizes.decay!r}"
         fits[COLUMNS] = (f"learning(folds, {sizes.members})", "fit_members", told)
-    for _, part in plan.kind_parts:
+    for part in plan.other_parts:
         settings = plan.parts[part.name]
         fits[part.name] = (part.snippets.learns(settings), *part.snippets.fit(settings))
     return fits
@@ -183,7 +187,7 @@ def _believed(plan: Plan) -> list[str]:
 def some_rows_are_held_out_by_none(plan: Plan) -> bool:
     """Whether a part has fewer members than there are folds, so that it has no held-out answer to some rows."""
     folds = torch.arange(plan.fitting.folds)
-    learns = [part.learns(folds, plan.parts[part.name]) for _, part in plan.kind_parts]
+    learns = [part.learns(folds, plan.parts[part.name]) for part in plan.other_parts]
     return any(bool((each.amin(dim=0) > 0).any()) for each in learns)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from firstlight.kinds.convolving import Layer, seconds_an_epoch, work
 from firstlight.kinds.image_columns import FOLDS, ImageSettings, VariedSettings
-from firstlight.kinds.kind import NetworkPart, PartSettings, PartSnippets
+from firstlight.kinds.kind import KindPart, PartSettings, PartSnippets
 from firstlight.kinds.precision import half_pays
 from firstlight.kinds.pretrained import DECAYS, FALL, FIRST_DECAY, check_resnet, filters_of_resnet
 from firstlight.plain.backbone import backbone_sums, encoder_of, picture_encoder
@@ -95,7 +95,7 @@ def _rebuild_backbone(tensors: Mapping[str, Tensor], settings: BackboneSettings,
     return Meaning("seen", encoder_of(own, settings.side), len(tensors["weight"]), 1, outputs)
 
 
-BACKBONE: NetworkPart[ImageSettings, BackboneSettings] = NetworkPart(
+BACKBONE: KindPart[ImageSettings, BackboneSettings] = KindPart(
     name="backbone",
     block="seen",
     told="what pictures show, by a pretrained encoder",
@@ -149,7 +149,7 @@ def _rebuild_tuned(tensors: Mapping[str, Tensor], settings: TunedSettings, outpu
     return network_over_encoders("pictures", encoders, pictures, outputs, settings.mirror, settings.half)
 
 
-TUNED: NetworkPart[ImageSettings, TunedSettings] = NetworkPart(
+TUNED: KindPart[ImageSettings, TunedSettings] = KindPart(
     name="tuned",
     block="pictures",
     told="pictures, by a pretrained encoder that is fitted further",

@@ -18,8 +18,8 @@ from firstlight.kinds.kind import (
     Aim,
     Claim,
     Kind,
+    KindPart,
     Learned,
-    NetworkPart,
     Occlusion,
     PartSettings,
     PartSnippets,
@@ -281,7 +281,7 @@ def _strands(length: int, settings: MotifsSettings, outputs: int) -> Strands:
     )  # fmt: skip
 
 
-MOTIFS: NetworkPart[DnaSettings, MotifsSettings] = NetworkPart(
+MOTIFS: KindPart[DnaSettings, MotifsSettings] = KindPart(
     name="motifs",
     block="bases",
     told="motifs of bases, by convolutions",
@@ -326,7 +326,7 @@ def _encode_line(settings: RunsSettings) -> str:
     )
 
 
-def _part_over_runs(name: str, told: str) -> NetworkPart[DnaSettings, RunsSettings]:
+def _part_over_runs(name: str, told: str) -> KindPart[DnaSettings, RunsSettings]:
     reasons = {"runs": ENOUGH, "gaps": ENOUGH, "places": TOLD, "both": TOLD}
     return part_over_pieces(name, told, FOLDS, RunsSettings, reasons, _encode_runs, _encode_line, _misfit)
 

@@ -19,8 +19,8 @@ from firstlight.kinds.image_columns import FOLDS, ImageSettings, VariedSettings,
 from firstlight.kinds.kind import (
     Aim,
     Kind,
+    KindPart,
     Learned,
-    NetworkPart,
     PartSettings,
     PartSnippets,
     Snippets,
@@ -173,7 +173,7 @@ def _network(settings: PicturesSettings, tensors: Mapping[str, Tensor], outputs:
     return Pictures("pictures", eyes, pictures, outputs, settings.mirror, settings.half)
 
 
-PICTURES: NetworkPart[ImageSettings, PicturesSettings] = NetworkPart(
+PICTURES: KindPart[ImageSettings, PicturesSettings] = KindPart(
     name="pictures",
     block="pictures",
     told="pictures, by convolutions",

@@ -114,33 +114,44 @@ class PartSnippets(Generic[P]):
     settle: str = ""  # a method of the module
 
 
+Losses = Callable[[Tensor, Tensor], Tensor]  # of outputs (members, rows, outputs) and targets: (members, rows)
+
+
 @dataclass(frozen=True)
-class NetworkPart(Generic[S, P]):
-    """A part of the network that reads the columns of one kind as wholes, texts or pictures say, and answers by itself.
+class NetworkPart(Generic[P]):
+    """A part of the network, which answers by itself: its name and how it learns, whatever it reads.
+
+    learns(folds, settings)                    from which rows each member learns: (members, rows)
+    fit(module, inputs, targets, learns, losses_of, settings)
+                                               the module learns, an epoch at a time
+    """
+
+    name: str
+    told: str  # what it reads, for people
+    settings: type[P]
+    reasons: Mapping[str, str]  # of its settings, by name
+    learns: Callable[[Tensor, P], Tensor]
+    fit: Callable[[Any, dict[str, Any], Tensor, Tensor, Losses, P], Epochs]
+
+
+@dataclass(frozen=True)
+class KindPart(NetworkPart[P], Generic[S, P]):
+    """A part of the network that reads the columns of one kind as wholes, texts or pictures say.
 
     block: under which name the inputs hold what it reads; parts of one block are given the same.
     encode(rows, columns, settings)            cells to what the part reads
     build(values, settings, outputs)           from encoded training rows: a module (rows of them) to
                                                (members, rows, outputs)
     rebuild(tensors, settings, outputs)        the same module, settled, for tensors of a file
-    learns(folds, settings)                    from which rows each member learns: (members, rows)
-    fit(module, inputs, targets, learns, losses_of, settings)
-                                               gradient descent, an epoch at a time
     settle(module)                             after the fit: leaves what answers new rows
     misfit(columns, settings)                  why settings that are sound do not go with the columns; "" where they do
     """
 
-    name: str
     block: str
-    told: str  # what it reads, for people
     folds: int  # into how many parts the training rows are best dealt for it
-    settings: type[P]
-    reasons: Mapping[str, str]  # of its settings, by name
     encode: Callable[[pl.DataFrame, Mapping[str, S], P], Any]
     build: Callable[[Any, P, int], nn.Module]
     rebuild: Callable[[Mapping[str, Tensor], P, int], nn.Module]
-    learns: Callable[[Tensor, P], Tensor]
-    fit: Callable[[Any, dict[str, Any], Tensor, Tensor, Callable[[Tensor, Tensor], Tensor], P], Epochs]
     settle: Callable[[Any], None]
     snippets: PartSnippets[P]
     misfit: Callable[[Mapping[str, S], P], str] = lambda columns, settings: ""
@@ -219,7 +230,7 @@ class Kind(Generic[S]):
     line_features: Callable[[Tensor, Learned], nn.Module]
     strays: Callable[[pl.Series, S], pl.Series]
     snippets: Snippets[S]
-    parts: tuple[NetworkPart[S, Any], ...] = ()
+    parts: tuple[KindPart[S, Any], ...] = ()
     part_settings: Callable[[pl.DataFrame, Mapping[str, S], Aim], Mapping[str, PartSettings]] | None = None
     occlusion: Occlusion | None = None
     odd_letters: Callable[[pl.Series], pl.Series] | None = None

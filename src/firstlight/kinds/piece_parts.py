@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import polars as pl
 from pydantic import Field
 
-from firstlight.kinds.kind import NetworkPart, PartSettings, PartSnippets, S
+from firstlight.kinds.kind import KindPart, PartSettings, PartSnippets, S
 from firstlight.plain.pieces import PieceSums, fit_pieces, learning_and_all, piece_sums
 
 
@@ -31,13 +31,13 @@ def part_over_pieces(
     name: str, told: str, folds: int, settings: type[Q], reasons: Mapping[str, str],
     encode: Callable[[pl.DataFrame, Mapping[str, S], Q], Any], encode_line: Callable[[Q], str],
     misfit: Callable[[Mapping[str, S], Q], str] = lambda columns, settings: "",
-) -> NetworkPart[S, Q]:  # fmt: skip
+) -> KindPart[S, Q]:  # fmt: skip
     """A part that learns a weight for each piece, from a beginning by counts; its last member learns from all rows.
 
-    encode, encode_line: cells to pieces, and the expression by which a script does it. The others: see `NetworkPart`.
+    encode, encode_line: cells to pieces, and the expression by which a script does it. The others: see `KindPart`.
     """
     members = folds + 1
-    return NetworkPart(
+    return KindPart(
         name=name,
         block=name,
         told=told,

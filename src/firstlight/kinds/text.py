@@ -17,8 +17,8 @@ from firstlight.kinds.kind import (
     Aim,
     Claim,
     Kind,
+    KindPart,
     Learned,
-    NetworkPart,
     Occlusion,
     PartSettings,
     PartSnippets,
@@ -151,7 +151,7 @@ def _encode_letters(rows: pl.DataFrame, columns: Mapping[str, TextSettings], set
     return letter_pieces(rows, list(columns))
 
 
-WORDS: NetworkPart[TextSettings, Any] = part_over_pieces(
+WORDS: KindPart[TextSettings, Any] = part_over_pieces(
     "words", "words, and words near one another", FOLDS, PiecesSettings, REASONS, _encode_words,
     lambda settings: "word_pieces(rows, list(TEXTS))",
 )  # fmt: skip
@@ -160,7 +160,7 @@ LETTERS = part_over_pieces(
     lambda settings: "letter_pieces(rows, list(TEXTS))",
 )  # fmt: skip
 # It reads what the part over words reads, and only the way in which it finds its weights is another.
-COUNTS: NetworkPart[TextSettings, Any] = replace(
+COUNTS: KindPart[TextSettings, Any] = replace(
     WORDS,
     name="counts",
     told="how often words stand in each class",
@@ -192,7 +192,7 @@ def part_settings(rows: pl.DataFrame, columns: Mapping[str, TextSettings], aim: 
     return {name: each for name, each in settings.items() if name != COUNTS.name or aim.classes}
 
 
-VECTORS: NetworkPart[TextSettings, VectorsSettings] = NetworkPart(
+VECTORS: KindPart[TextSettings, VectorsSettings] = KindPart(
     name="vectors",
     block="neighbours",
     told="what words and pairs of neighbours share",
@@ -245,7 +245,7 @@ def _rebuild_meaning(tensors: Mapping[str, Tensor], settings: MeaningSettings, o
     return Meaning("meaning", encoder, len(tensors["weight"]), 1, outputs)
 
 
-MEANING: NetworkPart[TextSettings, MeaningSettings] = NetworkPart(
+MEANING: KindPart[TextSettings, MeaningSettings] = KindPart(
     name="meaning",
     block="meaning",
     told="what texts mean, by a pretrained encoder",

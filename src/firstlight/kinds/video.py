@@ -17,8 +17,8 @@ from firstlight.kinds.kind import (
     Aim,
     Claim,
     Kind,
+    KindPart,
     Learned,
-    NetworkPart,
     PartSettings,
     PartSnippets,
     Settings,
@@ -147,7 +147,7 @@ def _videos(tensors: Mapping[str, Tensor], settings: ClipsSettings) -> int:
     return tensors["output.weight"].shape[1] // (8 * settings.channels)
 
 
-CLIPS: NetworkPart[VideoSettings, ClipsSettings] = NetworkPart(
+CLIPS: KindPart[VideoSettings, ClipsSettings] = KindPart(
     name="clips",
     block="clips",
     told="videos, by convolutions that see neighbouring frames",

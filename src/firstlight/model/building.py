@@ -13,14 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from firstlight.kinds.kind import Epochs, Kind, NetworkPart
+from firstlight.kinds.cells import CellPart
+from firstlight.kinds.kind import Epochs, Kind, KindPart, Losses
 from firstlight.model.encoding import Encoders
 from firstlight.plain.line import Line
 from firstlight.plain.loop import fit_members, learning
 from firstlight.plain.network import Members
 from firstlight.plan.plan import COLUMNS, Network, Plan
-
-Losses = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,11 @@ class PlannedPart:
 def parts_of(plan: Plan, encoders: Encoders) -> tuple[PlannedPart, ...]:
     """The parts of the plan's network, in the order in which they are built and fitted."""
     cells = [_over_columns(plan, plan.network, encoders)] if plan.network else []
-    return (*cells, *(_over_kind(part, plan, encoders) for _, part in plan.kind_parts))
+    return (
+        *cells,
+        *(_over_cells(part, plan, encoders) for part in plan.cell_parts),
+        *(_over_kind(part, plan, encoders) for _, part in plan.kind_parts),
+    )
 
 
 def _over_columns(plan: Plan, sizes: Network, encoders: Encoders) -> PlannedPart:
@@ -78,7 +81,22 @@ def _over_columns(plan: Plan, sizes: Network, encoders: Encoders) -> PlannedPart
     )  # fmt: skip
 
 
-def _over_kind(part: NetworkPart[Any, Any], plan: Plan, encoders: Encoders) -> PlannedPart:
+def _over_cells(part: CellPart[Any], plan: Plan, encoders: Encoders) -> PlannedPart:
+    settings, outputs = plan.parts[part.name], outputs_for(encoders)
+    return PlannedPart(
+        name=part.name,
+        told=part.told,
+        learns=lambda folds: part.learns(folds, settings),
+        build=lambda inputs: part.build(inputs, plan.cell_blocks, settings, outputs),
+        rebuild=lambda tensors: part.rebuild(tensors, plan.cell_blocks, settings, outputs),
+        fit=lambda module, inputs, targets, learns, losses_of: part.fit(
+            module, inputs, targets, learns, losses_of, settings
+        ),
+        settle=lambda module: None,
+    )
+
+
+def _over_kind(part: KindPart[Any, Any], plan: Plan, encoders: Encoders) -> PlannedPart:
     settings = plan.parts[part.name]
     outputs = outputs_for(encoders)
     return PlannedPart(

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from firstlight.data.pixel_cells import pixel_shape
 from firstlight.data.table import NAMING, Reading
-from firstlight.kinds.all_kinds import KINDS, kind_named
+from firstlight.kinds.all_kinds import CELL_PARTS, KINDS, PARTS_OF_NETWORK, kind_named
 from firstlight.kinds.boolean import BOOLEAN
+from firstlight.kinds.cells import Cells
 from firstlight.kinds.date import DATE
 from firstlight.kinds.dna import DNA, are_proteins
 from firstlight.kinds.kind import Aim, Claim, PartSettings, has_words
@@ -91,12 +92,7 @@ def decide(
         "network.epochs": "as many as fit into the time, on this machine"
         if seconds
         else "enough for most tables of this size",
-        **{
-            f"{part.name}.{name}": reason
-            for kind in KINDS
-            for part in kind.parts
-            for name, reason in part.reasons.items()
-        },
+        **{f"{part.name}.{name}": reason for part in PARTS_OF_NETWORK for name, reason in part.reasons.items()},
         "fitting.threads": "as many as pay at this batch; with another number the last bits differ",
     }
     return Plan(
@@ -108,12 +104,16 @@ def decide(
 
 def _network(columns: Sequence[Column], rows: int, seconds: float | None) -> Network | None:
     """The part of the network for columns that are read cell by cell; None where there are none."""
-    if all(column.kind == LEFT_OUT or kind_named(column.kind).parts for column in columns):
+    if not any(map(_is_read_by_cell, columns)):
         return None
     numbers = sum(column.kind == NUMBER.name for column in columns)
     numbers += len(PARTS_OF_A_DATE) * sum(column.kind == DATE.name for column in columns)
     vocabulary = sum(getattr(column.settings, "most", 2 * (column.kind == BOOLEAN.name)) for column in columns)
     return network_for(rows, numbers, vocabulary, seconds)
+
+
+def _is_read_by_cell(column: Column) -> bool:
+    return column.kind != LEFT_OUT and not kind_named(column.kind).parts
 
 
 def _folds(columns: Sequence[Column]) -> int:
@@ -130,8 +130,8 @@ def _parts(
     seconds: float | None,
     pretrained: str | None,
 ) -> dict[str, PartSettings]:
-    """The parts of the network that kinds bring along, where there are such columns and it is worth the time."""
-    settings: dict[str, PartSettings] = {}
+    """The parts of the network, but for the one that is always there, where it is worth the time."""
+    settings: dict[str, PartSettings] = dict(_cell_parts(rows, columns, target, seconds))
     aim = None
     for kind in KINDS:
         of_kind = {column.name: column.settings for column in columns if column.kind == kind.name}
@@ -141,6 +141,20 @@ def _parts(
             )
             settings |= kind.part_settings(rows, of_kind, aim)
     return settings
+
+
+def _cell_parts(
+    rows: pl.DataFrame, columns: Sequence[Column], target: Target, seconds: float | None
+) -> dict[str, PartSettings]:
+    """Those over columns that are read cell by cell."""
+    width = sum(
+        len(PARTS_OF_A_DATE) if column.kind == DATE.name else 1 for column in columns if _is_read_by_cell(column)
+    )
+    if not width:
+        return {}
+    outputs = len(labels_of(rows[target.column])) if target.task == "classification" else 1
+    found = {part.name: part.sizes(Cells(len(rows), width, outputs), seconds) for part in CELL_PARTS}
+    return {name: settings for name, settings in found.items() if settings}
 
 
 def target_values(cells: pl.Series, target: Target) -> tuple[Tensor, int]:

@@ -10,7 +10,7 @@ import tomlkit
 from pydantic import BaseModel, ValidationError
 from tomlkit.items import InlineTable, Item, Table
 
-from firstlight.kinds.all_kinds import KINDS
+from firstlight.kinds.all_kinds import KINDS, PARTS_OF_NETWORK
 from firstlight.kinds.kind import PartSettings
 from firstlight.plan.plan import LEFT_OUT, Column, Fitting, Network, Plan, Source, Split, Suspicion, Target, settings_of
 from firstlight.refusal import Refused, nearest
@@ -19,7 +19,7 @@ P = TypeVar("P", bound=BaseModel)
 PARTS: Mapping[str, type[BaseModel]] = {
     "source": Source, "test_source": Source, "target": Target, "split": Split, "network": Network, "fitting": Fitting,
 }  # fmt: skip
-NETWORK_PARTS: Mapping[str, type[PartSettings]] = {part.name: part.settings for kind in KINDS for part in kind.parts}
+NETWORK_PARTS: Mapping[str, type[PartSettings]] = {part.name: part.settings for part in PARTS_OF_NETWORK}
 KIND_NAMES = (*(kind.name for kind in KINDS), LEFT_OUT)
 
 
@@ -113,8 +113,11 @@ def _fits_together(plan: Plan, source: str) -> None:
         if kind.parts and not any(part.name in plan.parts for part in kind.parts):
             names = " or ".join(f"[{part.name}]" for part in kind.parts)
             raise Refused(f"{source}: columns of the kind {kind.name} need a part that reads them: {names}.")
+    if plan.cell_parts and not plan.cell_kinds:
+        name = plan.cell_parts[0].name
+        raise Refused(f"{source}: no column is read cell by cell, which [{name}] does; take the part out.")
     for name in plan.parts:
-        if not any(name == part.name for _, part in plan.kind_parts):
+        if not any(name == part.name for part in plan.other_parts):
             raise Refused(f"{source}: no column is of a kind that [{name}] reads; take the part out.")
     for kind, part in plan.kind_parts:
         if why := part.misfit(plan.of_kind(kind), plan.parts[part.name]):

@@ -9,14 +9,15 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, SerializeAsAny
 
 from firstlight.data.table import Form, Reader
-from firstlight.kinds.all_kinds import KINDS, kind_named
-from firstlight.kinds.kind import Kind, NetworkPart, PartSettings, Settings
+from firstlight.kinds.all_kinds import CELL_PARTS, KINDS, kind_named
+from firstlight.kinds.cells import CellPart
+from firstlight.kinds.kind import Kind, KindPart, PartSettings, Settings
 from firstlight.kinds.number import NumberSettings
 from firstlight.kinds.number import Reader as NumberReader
 
 Task = Literal["classification", "regression"]
 LEFT_OUT = "left out"
-COLUMNS = "columns"  # the part of the network that reads cell by cell
+COLUMNS = "columns"  # the part of the network that is small networks over the cells
 
 
 class Part(BaseModel, frozen=True, extra="forbid"):
@@ -82,7 +83,7 @@ class Column(Part, frozen=True):
 
 
 class Network(Part, frozen=True):
-    """The part of the network that reads columns cell by cell: its sizes, and how it is fitted.
+    """Small networks over the columns that are read cell by cell: their sizes, and how they are fitted.
 
     members, width, layers: how many members, how wide and deep each is. bins: in how many of them numbers fall.
     epochs over the training rows, rows a step, AdamW's rate and decay.
@@ -122,7 +123,7 @@ class Suspicion(Part, frozen=True):
 class Plan(Part, frozen=True):
     """All decisions of a fit. `reasons` says why, under keys such as "target.task" or "columns.island".
 
-    network: of the columns that are read cell by cell; None without any. parts: those that kinds bring along, by name.
+    network: over the columns that are read cell by cell; None without any. parts: all others, by name.
     """
 
     source: Source
@@ -151,23 +152,38 @@ class Plan(Part, frozen=True):
         return tuple(kind for kind in self.kinds if not kind.parts)
 
     @property
-    def kind_parts(self) -> tuple[tuple[Kind[Any], NetworkPart[Any, Any]], ...]:
+    def cell_blocks(self) -> tuple[str, ...]:
+        """Under which names the inputs hold these columns, a tensor a kind."""
+        return tuple(kind.block for kind in self.cell_kinds)
+
+    @property
+    def cell_parts(self) -> tuple[CellPart[Any], ...]:
+        """The other parts of the network that read the columns cell by cell."""
+        return tuple(part for part in CELL_PARTS if part.name in self.parts)
+
+    @property
+    def kind_parts(self) -> tuple[tuple[Kind[Any], KindPart[Any, Any]], ...]:
         """The parts of the network that kinds bring along, each with the kind of its columns."""
         return tuple((kind, part) for kind in self.kinds for part in kind.parts if part.name in self.parts)
 
     @property
-    def part_blocks(self) -> dict[str, tuple[Kind[Any], NetworkPart[Any, Any]]]:
+    def part_blocks(self) -> dict[str, tuple[Kind[Any], KindPart[Any, Any]]]:
         """What has to be encoded for these parts, by block: some read the same."""
-        blocks: dict[str, tuple[Kind[Any], NetworkPart[Any, Any]]] = {}
+        blocks: dict[str, tuple[Kind[Any], KindPart[Any, Any]]] = {}
         for kind, part in self.kind_parts:
             blocks.setdefault(part.block, (kind, part))
         return blocks
 
     @property
+    def other_parts(self) -> tuple[CellPart[Any] | KindPart[Any, Any], ...]:
+        """All parts but the small networks over the cells, in the order in which they are fitted."""
+        return (*self.cell_parts, *(part for _, part in self.kind_parts))
+
+    @property
     def epochs(self) -> dict[str, int]:
         """The epochs of each part of the network, in the order in which they are fitted."""
         cells = {COLUMNS: self.network.epochs} if self.network else {}
-        return cells | {part.name: self.parts[part.name].epochs for _, part in self.kind_parts}
+        return cells | {part.name: self.parts[part.name].epochs for part in self.other_parts}
 
     @property
     def last_epochs(self) -> dict[str, int]:

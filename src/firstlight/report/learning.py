@@ -127,7 +127,7 @@ def _sizes_of_parts(story: Story) -> list[Folded]:
     cells = [Folded("Why these sizes", (_sizes(story, "network", plan.network),))] if plan.network else []
     return cells + [
         Folded(f"The sizes of the part over {part.told}", (_sizes(story, part.name, plan.parts[part.name]),))
-        for _, part in plan.kind_parts
+        for part in plan.other_parts
     ]
 
 

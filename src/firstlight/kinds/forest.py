@@ -1,0 +1,142 @@
+"""The part of the network that grows trees over the columns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from firstlight.kinds.cells import CellPart, Cells, CellSnippets
+from firstlight.kinds.kind import PartSettings
+from firstlight.machine import measured_once
+from firstlight.plain.forest import MOST_BINS, SKETCHED, Bins, Forest, bins_of, fit_forest
+from firstlight.plain.loop import learning
+
+FEWEST_ROWS = 500  # with fewer, trees were seen to add little to nets and to a line
+DEFAULT_SECONDS = 12.0
+EPOCHS = 20
+MOST_TREES, FEWEST_TREES = 25, 2  # an epoch, where no more time was asked for
+MEMBERS, MOST_MEMBERS = 4, 8
+QUESTIONS = 6
+BINS = 128
+DECAY = 3.0
+FEWEST_ASKED, ASKED_SHARE = 8, 0.25  # columns that a tree may ask about
+WAY = 60.0  # trees times their rate: how far they go together
+LOWEST_RATE, HIGHEST_RATE = 0.04, 0.25
+# How long a tree takes, in additions to sums at random places: seen on thirteen tables
+TREE_OVERHEAD = 0.004  # seconds
+PLACES_SHARE, BIN_PASSES, OUTPUT_PASSES = 1.3, 6.0, 19.0
+
+
+class ForestSettings(PartSettings, frozen=True):
+    """How trees are grown: so many in each epoch for each member, of which each holds a fold out.
+
+    questions: that a tree asks.
+    bins: into which numbers fall. rate: how far each tree goes. share: of the columns, about which a tree may ask.
+    decay: rows' worth of doubt that a leaf has of itself.
+    """
+
+    members: int = Field(ge=1, le=256)
+    trees: int = Field(ge=1, le=10_000)
+    questions: int = Field(ge=1, le=12)
+    bins: int = Field(ge=2, le=MOST_BINS)
+    rate: float = Field(gt=0, le=1)
+    share: float = Field(gt=0, le=1)
+    decay: float = Field(gt=0)
+
+
+def sizes(cells: Cells, seconds: float | None) -> ForestSettings | None:
+    """As many trees as there is time for, up to where more were seen to add little; then more members."""
+    if cells.rows < FEWEST_ROWS:
+        return None
+    asked = min(cells.columns, max(FEWEST_ASKED, round(ASKED_SHARE * cells.columns)))
+    a_tree = seconds_a_tree(cells, asked)
+    affordable = (DEFAULT_SECONDS if seconds is None else seconds) / a_tree / EPOCHS / MEMBERS
+    members, trees = MEMBERS, min(MOST_TREES, int(affordable))
+    if affordable > 2 * MOST_TREES and seconds is not None:
+        members = MOST_MEMBERS
+        trees = min(2 * MOST_TREES, int(affordable / 2))
+    trees = max(FEWEST_TREES, trees)
+    rate = min(HIGHEST_RATE, max(LOWEST_RATE, WAY / (EPOCHS * trees)))
+    return ForestSettings(
+        epochs=EPOCHS, members=members, trees=trees, questions=QUESTIONS, bins=BINS, rate=round(rate, 3),
+        share=round(asked / cells.columns, 3), decay=DECAY,
+    )  # fmt: skip
+
+
+def seconds_a_tree(cells: Cells, asked: int) -> float:
+    """How long a tree of one member takes on this machine."""
+    numbers = 1 if cells.outputs <= 2 else cells.outputs
+    stats = 1 + min(numbers, SKETCHED)
+    additions = cells.rows * asked * stats * QUESTIONS * PLACES_SHARE
+    additions += stats * asked * BINS * float(2**QUESTIONS) * BIN_PASSES + cells.rows * numbers * OUTPUT_PASSES
+    return TREE_OVERHEAD / MEMBERS + additions / adding_speed()
+
+
+def adding_speed() -> float:
+    """Additions a second to sums at random places: measured once, then read from a file of the user's cache folder."""
+    what = f"torch {torch.__version__} threads {torch.get_num_threads()} additions"
+    return measured_once(what, _measured_adding)
+
+
+def _measured_adding() -> float:
+    places = torch.randint(4096, (16, 50_000), generator=torch.Generator().manual_seed(0))
+    values = torch.ones(16, 50_000)
+    seconds = []
+    for _ in range(20):
+        start = time.perf_counter()
+        torch.zeros(16, 4096).scatter_add_(1, places, values)
+        seconds.append(time.perf_counter() - start)
+    return values.numel() / min(seconds)
+
+
+def _build(inputs: Mapping[str, Tensor], blocks: Sequence[str], settings: ForestSettings, outputs: int) -> Forest:
+    return _forest(bins_of(inputs, blocks, settings.bins), settings, outputs)
+
+
+def _rebuild(tensors: Mapping[str, Tensor], blocks: Sequence[str], settings: ForestSettings, outputs: int) -> Forest:
+    return _forest(Bins({name: tensors[f"bins.{name}"] for name in blocks}), settings, outputs)
+
+
+def _forest(bins: Bins, settings: ForestSettings, outputs: int) -> Forest:
+    return Forest(bins, settings.members, settings.epochs * settings.trees, settings.questions, outputs)
+
+
+def _build_line(blocks: Sequence[str], settings: ForestSettings, outputs: int) -> str:
+    names = ", ".join(f'"{name}"' for name in blocks)
+    return (
+        f"Forest(\n    bins_of(inputs, [{names}], most={settings.bins}),\n    members={settings.members}, "
+        f"trees={settings.epochs * settings.trees}, questions={settings.questions}, outputs={outputs},\n)"
+    )
+
+
+FOREST = CellPart(
+    name="forest",
+    told="the columns, by trees",
+    settings=ForestSettings,
+    reasons={
+        "members": "each learns from other folds",
+        "trees": "as many as fit into the time, up to where more add little",
+        "rate": "so that all trees together go about as far, however many they are",
+        "share": "a quarter of the columns, eight at least: trees that differ err differently",
+        "decay": "flat from 1 to 10 on seven tables",
+    },
+    sizes=sizes,
+    build=_build,
+    rebuild=_rebuild,
+    learns=lambda folds, settings: learning(folds, settings.members),
+    fit=lambda module, inputs, targets, learns, losses_of, settings: fit_forest(
+        module, inputs, targets, learns, losses_of, settings.epochs, settings.rate, settings.share, settings.decay
+    ),
+    snippets=CellSnippets(
+        build=_build_line,
+        learns=lambda settings: f"learning(folds, {settings.members})",
+        fit=lambda settings: (
+            "fit_forest",
+            f"epochs={settings.epochs}, rate={settings.rate!r}, share={settings.share!r}, decay={settings.decay!r}",
+        ),
+    ),
+)

@@ -1,0 +1,192 @@
+"""Boosted trees side by side (step 2), and how they are grown (step 3).
+
+A tree asks every row the same few questions of the form "does this column lie from here to there?"; the answers together
+are the number of a leaf, and what stands in the leaf is added to the answer. Each tree is grown to put right what those
+before it left wrong. Sources: Friedman 2001; trees that ask all rows the same: CatBoost, Prokhorenkova et al. 2018.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from firstlight.plain.numbers import LARGEST
+from firstlight.plain.pieces import as_goals, weighted_mean
+
+MOST_BINS = 254  # of a column, so that their numbers fit into a byte; 0 is for gaps and unknown words
+SKETCHED = 4  # numbers that stand for a row's errors in all classes while questions are sought
+
+
+class Bins(nn.Module):
+    """Cells to the numbers of the bins that they fall into: a tensor a kind, (rows, columns), to (columns, rows) uint8.
+
+    edges: of each kind, (columns, most edges) float64, where a column has fewer beyond all numbers; codes have none.
+    """
+
+    def __init__(self, edges: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        for name, its_edges in edges.items():
+            self.register_buffer(name, its_edges)
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        return torch.cat([binned(inputs[name], edges) for name, edges in self.named_buffers()])
+
+    def ordered(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Which columns hold amounts, not codes of words: (columns,) bool."""
+        kinds = [inputs[name] for name, _ in self.named_buffers()]
+        return torch.cat([torch.full(kind.shape[1:], kind.is_floating_point()) for kind in kinds])
+
+
+def binned(values: Tensor, edges: Tensor) -> Tensor:
+    """Numbers (rows, columns) to 1 and how many edges each has reached, 0 for a gap; codes as they are: transposed."""
+    if values.is_floating_point():
+        reached = torch.searchsorted(edges, values.T.contiguous(), right=True) + 1
+        return reached.masked_fill(values.T.isnan(), 0).byte()
+    return values.masked_fill(values > MOST_BINS, 0).T.byte()
+
+
+def bins_of(inputs: Mapping[str, Tensor], names: Sequence[str], most: int) -> Bins:
+    """Bins of the named kinds, with about equally many training rows each, or one value where there are few."""
+    return Bins({name: edges_of(inputs[name], most) for name in names})
+
+
+def edges_of(values: Tensor, most: int) -> Tensor:
+    """Where the bins of numbers (rows, columns) begin, but for the first: (columns, at most `most` - 1) float64."""
+    if not values.is_floating_point():
+        return torch.zeros(values.shape[1], 0, dtype=torch.float64)
+    edges = []
+    for cells in values.T:
+        known = cells[~cells.isnan()].sort().values
+        different = known.unique()
+        between = (different[1:] + different[:-1]) / 2
+        if len(between) >= most:
+            by_rows = known[torch.arange(1, most) * len(known) // most].unique()
+            spare = most - 1 - len(by_rows)  # where many rows share a value: its bins go to the rarer values
+            by_values = between[torch.arange(1, spare + 1) * len(between) // (spare + 1)]
+            between = torch.cat([by_rows, by_values]).unique()
+        edges.append(between)
+    longest = max(map(len, edges))
+    return torch.stack([F.pad(each, (0, longest - len(each)), value=LARGEST) for each in edges])
+
+
+class Forest(nn.Module):
+    """The sum of what a member's trees say: a (rows, columns) tensor a kind to (members, rows, outputs) float32.
+
+    column, first, last: (members, trees, questions), each asks whether first <= bin of the column <= last.
+    leaves: (members, trees, 2**questions, outputs), all 0 until grown. Of two classes only the second has numbers.
+    """
+
+    def __init__(self, bins: Bins, members: int, trees: int, questions: int, outputs: int) -> None:
+        super().__init__()
+        self.bins, self.outputs = bins, outputs
+        self.column = nn.Buffer(torch.zeros(members, trees, questions, dtype=torch.int64))
+        self.first = nn.Buffer(torch.zeros(members, trees, questions, dtype=torch.uint8))
+        self.last = nn.Buffer(torch.zeros(members, trees, questions, dtype=torch.uint8))
+        columns = 1 if outputs == 2 else outputs
+        self.leaves = nn.Parameter(torch.zeros(members, trees, 2**questions, columns))
+        self.start = nn.Parameter(torch.zeros(members, 1, columns))
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        bins = self.bins(inputs)
+        sums = [start + self.said(member, bins) for member, start in enumerate(self.start)]
+        answers = torch.stack(sums)
+        return F.pad(answers, (1, 0)) if self.outputs == 2 else answers
+
+    def said(self, member: int, bins: Tensor) -> Tensor:
+        """The sum of what the trees of a member say to each row: (rows, outputs)."""
+        leaves = self.leaves[member]
+        trees = len(leaves)
+        seen = bins.index_select(0, self.column[member].flatten()).unflatten(0, (trees, -1))
+        yes = (seen >= self.first[member].unsqueeze(2)) & (seen <= self.last[member].unsqueeze(2))
+        leaf = torch.arange(trees, dtype=torch.int32).unsqueeze(1).expand(-1, bins.shape[1])
+        for answer in yes.unbind(1):
+            leaf = leaf * 2 + answer  # the tree's number, then its answers, as binary digits
+        return F.embedding_bag(leaf.T.contiguous(), leaves.flatten(0, 1), mode="sum")
+
+
+def best_questions(bins: Tensor, ordered: Tensor, errors: Tensor, questions: int, decay: float) -> tuple[Tensor, ...]:
+    """The questions of a tree for each member, and the leaf of each row.
+
+    bins: (columns, rows) int64; errors: (members, 1 + k, rows): how much a row counts, and its errors. After each
+    question as much of the errors as possible shall be explained by which leaf a row is in, every leaf giving the mean
+    of its rows' errors, drawn towards 0. Returns column, first, last (members, questions) and leaf (members, rows).
+    """
+    members, stats, rows = errors.shape
+    columns, size = len(bins), int(bins.max()) + 1
+    leaf = torch.zeros(members, rows, dtype=torch.int64)
+    places = bins.repeat(members, 1, 1)  # of each row among the bins of all leaves
+    found: list[Tensor] = []
+    for depth in range(questions):
+        sums = torch.zeros(members, stats, columns, 2**depth * size).scatter_add_(
+            3, places.unsqueeze(1).expand(-1, stats, -1, -1), errors.unsqueeze(2).expand(-1, -1, columns, -1)
+        )
+        sums = sums.unflatten(3, (2**depth, size))
+        upto = sums.cumsum(dim=4)
+        whole = upto[..., -1:]
+        yes = torch.where(ordered.view(-1, 1, 1), whole - upto, sums)
+        no = whole - yes
+        explained = (yes[:, 1:].square().sum(1) / (yes[:, 0] + decay)) + no[:, 1:].square().sum(1) / (no[:, 0] + decay)
+        best = explained.sum(2).flatten(1).argmax(dim=1)  # over columns and bins
+        column, place = best // size, best % size
+        first = torch.where(ordered[column], place + 1, place)
+        last = torch.where(ordered[column], size - 1, place)
+        seen = bins[column]
+        further = leaf + ((seen >= first.unsqueeze(1)) & (seen <= last.unsqueeze(1)))
+        places += (further * size).unsqueeze(1)
+        leaf = leaf + further  # twice itself, and one more where the answer is yes
+        found += [column, first, last]
+    return *(torch.stack(found[which::3], dim=1) for which in range(3)), leaf
+
+
+def by_leaf(values: Tensor, leaf: Tensor, leaves: int) -> Tensor:
+    """The sums of values (members, rows, k) over the rows of each leaf: (members, leaves, k)."""
+    places = leaf.unsqueeze(2).expand_as(values)
+    return torch.zeros(len(values), leaves, values.shape[2]).scatter_add_(1, places, values)
+
+
+def fit_forest(
+    model: Forest, inputs: dict[str, Tensor], targets: Tensor, learns: Tensor,
+    losses_of: Callable[[Tensor, Tensor], Tensor], epochs: int, rate: float, share: float, decay: float,
+) -> Iterator[tuple[int, float, float]]:  # fmt: skip
+    """Grows as many trees in every epoch, each on a share of the columns chosen by chance; yields as `fit_members`.
+
+    A leaf takes a step of Newton's method on the loss of its rows, times the rate. Of many classes the errors are
+    multiplied by random numbers first, which keeps most of what tells rows apart. Source: SketchBoost, Iosipoi and
+    Vakhrushev 2022.
+    """
+    bins, ordered = model.bins(inputs).long(), model.bins.ordered(inputs)
+    classes = not targets.is_floating_point()
+    goals = F.one_hot(targets, model.outputs).float() if classes else targets.float().unsqueeze(1)
+    goals = goals[:, 1:] if model.outputs == 2 else goals
+    weights = learns.unsqueeze(2)
+    with torch.no_grad():
+        mean = (weights * goals).sum(1, keepdim=True) / weights.sum(1, keepdim=True)
+        if classes:
+            mean = mean.clamp(1e-4, 1 - 1e-4)
+            mean = torch.logit(mean) if model.outputs == 2 else mean.log()
+        model.start.copy_(mean)
+    answers = mean.repeat(1, len(targets), 1)
+    trees, leaves = model.leaves.shape[1] // epochs, model.leaves.shape[2]
+    asked = max(1, round(share * len(bins)))
+    for epoch in range(1, epochs + 1):
+        for tree in range((epoch - 1) * trees, epoch * trees):
+            guesses = as_goals(answers, classes)
+            errors = (goals - guesses) * weights
+            bends = (guesses * (1 - guesses) if classes else torch.ones_like(guesses)) * weights
+            told = errors
+            if errors.shape[2] > SKETCHED:
+                told = errors @ (torch.randn(errors.shape[2], SKETCHED) / SKETCHED**0.5)
+            chosen = torch.randperm(len(bins))[:asked]
+            column, first, last, leaf = best_questions(
+                bins[chosen], ordered[chosen], torch.cat([weights, told], dim=2).mT.contiguous(),
+                model.column.shape[2], decay,
+            )  # fmt: skip
+            pull = decay * bends.mean()
+            step = rate * by_leaf(errors, leaf, leaves) / (by_leaf(bends, leaf, leaves) + pull)
+            answers = answers + step.gather(1, leaf.unsqueeze(2).expand(-1, -1, step.shape[2]))
+            model.column[:, tree], model.first[:, tree], model.last[:, tree] = chosen[column], first, last
+            with torch.no_grad():
+                model.leaves[:, tree] = step
+        losses = losses_of(F.pad(answers, (1, 0)) if model.outputs == 2 else answers, targets)
+        yield epoch, weighted_mean(losses, learns), weighted_mean(losses, 1 - learns)

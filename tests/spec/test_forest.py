@@ -1,0 +1,204 @@
+"""Trees ask the questions that explain most, learn from a member's own rows alone, and add up to what was fitted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.metrics import log_loss
+from torch import Tensor
+from torch.testing import assert_close
+
+from firstlight.kinds.cells import Cells
+from firstlight.kinds.forest import ForestSettings, sizes
+from firstlight.plain.forest import Bins, Forest, best_questions, binned, bins_of, edges_of, fit_forest
+from firstlight.plain.loop import learning, outputs_of
+from firstlight.plain.targets import member_log_losses, member_squared_errors
+
+EPOCHS, TREES = 4, 10
+
+
+def chance(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def grown(
+    inputs: dict[str, Tensor], targets: Tensor, outputs: int, folds: Tensor | None = None, members: int = 2
+) -> tuple[Forest, list[tuple[int, float, float]]]:
+    folds = torch.arange(len(targets)) % 4 if folds is None else folds
+    losses = member_squared_errors if targets.is_floating_point() else member_log_losses
+    torch.manual_seed(0)
+    forest = Forest(bins_of(inputs, list(inputs), 32), members, EPOCHS * TREES, 4, outputs)
+    learns = learning(folds, members)
+    return forest, list(fit_forest(forest, inputs, targets, learns, losses, EPOCHS, 0.2, 1.0, 3.0))
+
+
+def test_a_number_falls_into_the_bin_that_begins_below_it_and_a_gap_into_bin_0() -> None:
+    edges = torch.tensor([[0.0, 1.0, 2.0]], dtype=torch.float64)
+    values = torch.tensor([[-5.0], [0.0], [0.5], [2.0], [1e40], [torch.nan]], dtype=torch.float64)
+    found = binned(values, edges)
+    assert found.tolist() == [[1, 2, 2, 4, 4, 0]]
+    known = values[:5, 0].numpy()
+    assert found[0, :5].tolist() == (np.digitize(known, edges[0].numpy()) + 1).tolist()
+
+
+def test_codes_of_words_stay_and_those_beyond_a_byte_count_as_unknown() -> None:
+    assert binned(torch.tensor([[0, 7], [254, 255]]), torch.zeros(2, 0)).tolist() == [[0, 254], [7, 0]]
+
+
+def test_few_values_have_a_bin_each_and_many_share_bins_evenly() -> None:
+    few = torch.tensor([[3.0], [1.0], [3.0], [torch.nan], [7.0]], dtype=torch.float64)
+    assert edges_of(few, 32).tolist() == [[2.0, 5.0]]
+    many = torch.randn(10_000, 1, generator=chance(), dtype=torch.float64)
+    counts = binned(many, edges_of(many, 16))[0].long().bincount()
+    assert counts.sum() == 10_000
+    assert len(counts) == 17
+    assert counts[0] == 0
+    assert 0.9 < counts[1:].min() / counts[1:].max()
+
+
+def test_where_most_rows_share_a_value_the_rarer_ones_still_have_bins() -> None:
+    values = torch.cat([torch.zeros(9_000, 1), torch.rand(1_000, 1, generator=chance()) + 1]).double()
+    bins = binned(values, edges_of(values, 16))
+    assert len(bins[:, 9_000:].unique()) >= 12
+
+
+def test_a_column_of_gaps_alone_or_of_one_value_has_one_bin() -> None:
+    values = torch.tensor([[torch.nan, 4.0], [torch.nan, 4.0]], dtype=torch.float64)
+    assert binned(values, edges_of(values, 8)).tolist() == [[0, 0], [1, 1]]
+
+
+def explained(bins: Tensor, errors: Tensor, column: int, low: int, high: int, decay: float) -> float:
+    """By hand: what one question explains of the errors of all rows."""
+    yes = (bins[column] >= low) & (bins[column] <= high)
+    parts = [(errors[mask].sum() ** 2 / (mask.sum() + decay)).item() for mask in (yes, ~yes)]
+    return sum(parts)
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_the_question_is_the_best_of_all(ordered: bool) -> None:
+    bins = torch.randint(0, 6, (3, 200), generator=chance(1))
+    errors = torch.randn(200, generator=chance(2)) + (bins[1] == 3)
+    stats = torch.stack([torch.ones(200), errors]).unsqueeze(0)
+    column, first, last, leaf = best_questions(bins, torch.full((3,), ordered), stats, 1, 2.0)
+    size = int(bins.max()) + 1
+    possible = {
+        (each, low, high): explained(bins, errors, each, low, high, 2.0)
+        for each in range(3)
+        for low, high in ([(cut + 1, size - 1) for cut in range(size)] if ordered else [(k, k) for k in range(size)])
+    }
+    asked = (int(column), int(first), int(last))
+    assert possible[asked] == pytest.approx(max(possible.values()), rel=1e-5)
+    yes = (bins[asked[0]] >= asked[1]) & (bins[asked[0]] <= asked[2])
+    assert leaf[0].tolist() == yes.long().tolist()
+
+
+def test_the_module_answers_as_it_was_fitted() -> None:
+    inputs = {"numbers": torch.randn(300, 3, generator=chance(), dtype=torch.float64)}
+    inputs["categories"] = torch.randint(0, 5, (300, 1), generator=chance())
+    targets = (inputs["numbers"][:, 0] + (inputs["categories"][:, 0] == 2)).float()
+    forest, epochs = grown(inputs, targets, 1)
+    losses = member_squared_errors(outputs_of(forest, inputs, torch.arange(300)), targets)
+    learns = learning(torch.arange(300) % 4, 2)
+    assert epochs[-1][1] == pytest.approx(((losses * learns).sum() / learns.sum()).item(), rel=1e-4)
+    assert epochs[-1][2] == pytest.approx(((losses * (1 - learns)).sum() / (1 - learns).sum()).item(), rel=1e-4)
+    assert epochs[-1][1] < 0.2 * epochs[0][1]
+
+
+def test_a_member_learns_nothing_from_the_rows_that_it_holds_out() -> None:
+    inputs = {"numbers": torch.randn(200, 3, generator=chance(), dtype=torch.float64)}
+    targets, folds = torch.randn(200, generator=chance(1)), torch.arange(200) % 4
+    other = torch.where(folds == 1, targets + 100, targets)
+    first, second = (grown(inputs, each, 1)[0] for each in (targets, other))
+    assert_close(first(inputs)[1], second(inputs)[1], rtol=0, atol=0)
+    assert not torch.equal(first(inputs)[0], second(inputs)[0])
+
+
+def test_that_a_cell_is_missing_can_be_what_tells() -> None:
+    values = torch.randn(400, 1, generator=chance(), dtype=torch.float64)
+    gap = torch.arange(400) % 3 == 0
+    values[gap] = torch.nan
+    forest, _ = grown({"numbers": values}, gap.float(), 1)
+    answers = forest({"numbers": values}).mean(dim=0).flatten()
+    assert answers[gap].min() > 0.9
+    assert answers[~gap].max() < 0.1
+
+
+def test_an_unknown_word_is_answered_with_what_lies_between_the_known_ones() -> None:
+    codes = torch.randint(1, 4, (200, 1), generator=chance())
+    forest, _ = grown({"categories": codes}, (codes[:, 0] == 2).float(), 1)
+    answers = forest({"categories": torch.tensor([[0], [1], [2]])}).mean(dim=0).flatten()
+    assert answers[2] > 0.9
+    assert 0.1 < answers[0] < 0.9
+    assert answers[1] < 0.1
+
+
+def half_and_half(rows: int) -> tuple[Tensor, Tensor]:
+    order = torch.randperm(rows, generator=chance())
+    return order[: rows // 2], order[rows // 2 :]
+
+
+def test_as_good_as_scikit_learn_on_numbers() -> None:
+    data, truth = load_diabetes(return_X_y=True)
+    train, test = half_and_half(len(truth))
+    cells, targets = torch.from_numpy(data), torch.from_numpy((truth - truth.mean()) / truth.std()).float()
+    forest, _ = grown({"numbers": cells[train]}, targets[train], 1)
+    answers = outputs_of(forest, {"numbers": cells[test]}, torch.arange(len(test))).mean(dim=0).flatten()
+    reference = HistGradientBoostingRegressor(random_state=0).fit(data[train], targets[train].numpy())
+    theirs = torch.from_numpy(reference.predict(data[test]))
+    assert (answers - targets[test]).square().mean() < 1.02 * (theirs - targets[test]).square().mean()
+
+
+@pytest.mark.parametrize(("load", "outputs"), [(load_breast_cancer, 2), (load_iris, 3)])
+def test_as_good_as_scikit_learn_on_classes(load, outputs: int) -> None:  # type: ignore[no-untyped-def]
+    data, truth = load(return_X_y=True)
+    train, test = half_and_half(len(truth))
+    cells, targets = torch.from_numpy(data), torch.from_numpy(truth)
+    forest, _ = grown({"numbers": cells[train]}, targets[train], outputs)
+    outputs_given = outputs_of(forest, {"numbers": cells[test]}, torch.arange(len(test)))
+    assert outputs_given.shape == (2, len(test), outputs)
+    reference = HistGradientBoostingClassifier(random_state=0).fit(data[train], truth[train])
+    ours = log_loss(truth[test], outputs_given.double().softmax(dim=-1).mean(dim=0).numpy())
+    assert ours < 1.1 * log_loss(truth[test], reference.predict_proba(data[test]))
+
+
+def test_many_classes_are_told_apart_through_few_numbers() -> None:
+    codes = torch.randint(1, 13, (1200, 1), generator=chance())
+    forest, epochs = grown({"categories": codes}, codes[:, 0] - 1, 12)
+    right = forest({"categories": codes}).mean(dim=0).argmax(dim=1) == codes[:, 0] - 1
+    assert right.float().mean() > 0.95
+    assert epochs[-1][2] < epochs[0][2]
+
+
+def test_the_same_seed_grows_the_same_trees() -> None:
+    inputs = {"numbers": torch.randn(200, 4, generator=chance(), dtype=torch.float64)}
+    targets = torch.randint(0, 6, (200,), generator=chance())
+    first, second = (grown(inputs, targets, 6)[0].state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_bins_are_known_again_by_their_edges() -> None:
+    inputs = {
+        "numbers": torch.randn(50, 2, generator=chance(), dtype=torch.float64),
+        "categories": torch.ones(50, 1).long(),
+    }
+    first = bins_of(inputs, list(inputs), 8)
+    second = Bins(dict(first.named_buffers()))
+    assert torch.equal(first(inputs), second(inputs))
+
+
+def test_sizes_follow_the_time() -> None:
+    cells = Cells(rows=20_000, columns=12, outputs=1)
+    found = [sizes(cells, seconds) for seconds in (1.0, 10.0, 1000.0)]
+    trees = [each.members * each.trees for each in found if each is not None]
+    assert len(trees) == 3
+    assert trees == sorted(trees)
+    assert trees[0] < trees[2]
+    usual = sizes(cells, None)
+    assert isinstance(usual, ForestSettings)
+
+
+def test_few_rows_grow_no_trees() -> None:
+    assert sizes(Cells(rows=100, columns=5, outputs=2), None) is None
