@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from firstlight.kinds.cells import Cells
-from firstlight.kinds.forest import ForestSettings, sizes
+from firstlight.kinds.forest import sizes
 from firstlight.plain.forest import Bins, Forest, best_questions, binned, bins_of, edges_of, fit_forest
 from firstlight.plain.loop import learning, outputs_of
 from firstlight.plain.targets import member_log_losses, member_squared_errors
@@ -190,15 +190,8 @@ def test_bins_are_known_again_by_their_edges() -> None:
 
 
 def test_sizes_follow_the_time() -> None:
-    cells = Cells(rows=20_000, columns=12, outputs=1)
+    cells = Cells(rows=20_000, columns=12, numbers=12, words=0, outputs=1)
     found = [sizes(cells, seconds) for seconds in (1.0, 10.0, 1000.0)]
-    trees = [each.members * each.trees for each in found if each is not None]
-    assert len(trees) == 3
+    trees = [each.members * each.trees for each in found]
     assert trees == sorted(trees)
     assert trees[0] < trees[2]
-    usual = sizes(cells, None)
-    assert isinstance(usual, ForestSettings)
-
-
-def test_few_rows_grow_no_trees() -> None:
-    assert sizes(Cells(rows=100, columns=5, outputs=2), None) is None

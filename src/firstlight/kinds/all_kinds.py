@@ -12,12 +12,13 @@ from firstlight.kinds.dna import DNA
 from firstlight.kinds.forest import FOREST
 from firstlight.kinds.image import IMAGE
 from firstlight.kinds.kind import Kind, NetworkPart
+from firstlight.kinds.neighbours import NEIGHBOURS
 from firstlight.kinds.number import NUMBER
 from firstlight.kinds.text import TEXT
 from firstlight.kinds.video import VIDEO
 
 KINDS: tuple[Kind[Any], ...] = (NUMBER, CATEGORY, BOOLEAN, DATE, TEXT, DNA, IMAGE, VIDEO)
-CELL_PARTS: tuple[CellPart[Any], ...] = (FOREST,)
+CELL_PARTS: tuple[CellPart[Any], ...] = (FOREST, NEIGHBOURS)
 PARTS_OF_NETWORK: tuple[NetworkPart[Any], ...] = (*CELL_PARTS, *(part for kind in KINDS for part in kind.parts))
 
 

@@ -10,16 +10,21 @@ from torch import Tensor, nn
 
 from firstlight.kinds.kind import NetworkPart, P
 
+FEWEST_ROWS = 500  # with fewer, such parts were seen to add little to small networks and a line
+
 
 @dataclass(frozen=True)
 class Cells:
     """How much there is to learn from, by which sizes are decided.
 
-    columns: of numbers and words together. outputs: one a class; one in all for a number.
+    columns: of numbers and of words, of which so many of numbers. words: in all vocabularies together. outputs: one a
+    class; one in all for a number.
     """
 
     rows: int
     columns: int
+    numbers: int
+    words: int
     outputs: int
 
 
@@ -44,6 +49,7 @@ class CellPart(NetworkPart[P]):
                                                the same module for tensors of a file
     """
 
+    share: float  # of the time that was asked for
     sizes: Callable[[Cells, float | None], P | None]
     build: Callable[[Mapping[str, Tensor], Sequence[str], P, int], nn.Module]
     rebuild: Callable[[Mapping[str, Tensor], Sequence[str], P, int], nn.Module]

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
 from firstlight.kinds.cells import CellPart, Cells, CellSnippets
 from firstlight.kinds.kind import PartSettings
-from firstlight.machine import measured_once
+from firstlight.kinds.speed import adding_speed
 from firstlight.plain.forest import MOST_BINS, SKETCHED, Bins, Forest, bins_of, fit_forest
 from firstlight.plain.loop import learning
 
-FEWEST_ROWS = 500  # with fewer, trees were seen to add little to nets and to a line
 DEFAULT_SECONDS = 12.0
 EPOCHS = 20
 MOST_TREES, FEWEST_TREES = 25, 2  # an epoch, where no more time was asked for
@@ -48,10 +45,8 @@ class ForestSettings(PartSettings, frozen=True):
     decay: float = Field(gt=0)
 
 
-def sizes(cells: Cells, seconds: float | None) -> ForestSettings | None:
+def sizes(cells: Cells, seconds: float | None) -> ForestSettings:
     """As many trees as there is time for, up to where more were seen to add little; then more members."""
-    if cells.rows < FEWEST_ROWS:
-        return None
     asked = min(cells.columns, max(FEWEST_ASKED, round(ASKED_SHARE * cells.columns)))
     a_tree = seconds_a_tree(cells, asked)
     affordable = (DEFAULT_SECONDS if seconds is None else seconds) / a_tree / EPOCHS / MEMBERS
@@ -74,23 +69,6 @@ def seconds_a_tree(cells: Cells, asked: int) -> float:
     additions = cells.rows * asked * stats * QUESTIONS * PLACES_SHARE
     additions += stats * asked * BINS * float(2**QUESTIONS) * BIN_PASSES + cells.rows * numbers * OUTPUT_PASSES
     return TREE_OVERHEAD / MEMBERS + additions / adding_speed()
-
-
-def adding_speed() -> float:
-    """Additions a second to sums at random places: measured once, then read from a file of the user's cache folder."""
-    what = f"torch {torch.__version__} threads {torch.get_num_threads()} additions"
-    return measured_once(what, _measured_adding)
-
-
-def _measured_adding() -> float:
-    places = torch.randint(4096, (16, 50_000), generator=torch.Generator().manual_seed(0))
-    values = torch.ones(16, 50_000)
-    seconds = []
-    for _ in range(20):
-        start = time.perf_counter()
-        torch.zeros(16, 4096).scatter_add_(1, places, values)
-        seconds.append(time.perf_counter() - start)
-    return values.numel() / min(seconds)
 
 
 def _build(inputs: Mapping[str, Tensor], blocks: Sequence[str], settings: ForestSettings, outputs: int) -> Forest:
@@ -124,6 +102,7 @@ FOREST = CellPart(
         "share": "a quarter of the columns, eight at least: trees that differ err differently",
         "decay": "flat from 1 to 10 on seven tables",
     },
+    share=0.25,
     sizes=sizes,
     build=_build,
     rebuild=_rebuild,

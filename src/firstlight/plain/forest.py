@@ -1,8 +1,8 @@
 """Boosted trees side by side (step 2), and how they are grown (step 3).
 
-A tree asks every row the same few questions of the form "does this column lie from here to there?"; the answers together
-are the number of a leaf, and what stands in the leaf is added to the answer. Each tree is grown to put right what those
-before it left wrong. Sources: Friedman 2001; trees that ask all rows the same: CatBoost, Prokhorenkova et al. 2018.
+A tree asks every row the same few questions of the form "does this column lie from here to there?"; the answers are the
+number of a leaf, and what stands in the leaf is added to the answer. Each tree is grown to put right what those before
+it left wrong. Sources: Friedman 2001; trees that ask all rows the same: CatBoost, Prokhorenkova et al. 2018.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -34,6 +34,16 @@ def held_out_outputs(model: nn.Module, inputs: dict[str, Tensor], learns: Tensor
     return outputs.index_copy(1, chosen, found)
 
 
+def descent(
+    model: nn.Module, rate: float, decay: float, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """AdamW, and the schedule of its rate: it rises for a twentieth of the steps, then falls to zero."""
+    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay, fused=True)
+    return optimiser, torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min(1.0, (step + 1) / (0.05 * steps)) * (1 - step / steps)
+    )
+
+
 def fit_members(
     model: nn.Module, inputs: dict[str, Tensor], targets: Tensor, learns: Tensor,
     losses_of: Callable[[Tensor, Tensor], Tensor], epochs: int, batch: int, rate: float, decay: float,
@@ -43,11 +53,7 @@ def fit_members(
     inputs, targets: (rows, ...) each; learns: (members, rows); losses_of(outputs, targets): (members, rows).
     """
     rows = len(targets)
-    steps = epochs * math.ceil(rows / batch)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min(1.0, (step + 1) / (0.05 * steps)) * (1 - step / steps)
-    )  # the rate rises for a twentieth of the steps, then falls to zero
+    optimiser, schedule = descent(model, rate, decay, epochs * math.ceil(rows / batch))
     watched = torch.randperm(rows)[:4096]  # enough rows to see how held-out rows fare
     for epoch in range(1, epochs + 1):
         model.train()

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import math
 import re
-import time
 
 import torch
 
-from firstlight.machine import measured_once
+from firstlight.kinds.speed import machine_speed
 from firstlight.plan.plan import Fitting, Network
 from firstlight.refusal import Refused
 
 SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 STEP_OVERHEAD = 0.0015  # seconds a step that do not depend on sizes: seen on a two-core machine
-DEFAULT_SECONDS = 30.0
+DEFAULT_SECONDS = 15.0
+SHARE = 0.4  # of the time asked for, where other parts read the columns too
+OVERHEAD = 5.0  # seconds that reading, the straight line, evaluating and writing take: seen on eight tables
 DEFAULT_STEPS = 2500  # from where on a longer fit was seen to gain little
 MOST_EPOCHS = 30
+MEMBERS = 8  # with twice as many, errors were the same to the third figure
 MOST_FOLDS = 8
 SMALL_BATCH = 64  # rows a step up to which threads wait for one another longer than they work
 FEWEST_EPOCHS = 4  # with fewer a network is hardly fitted; a slow machine takes longer instead
@@ -32,6 +34,11 @@ def seconds_of(text: str) -> float:
     if not found or float(found[1]) == 0:
         raise Refused(f"--time {text!r} is no length of time; write it as 30s, 5m or 1h.")
     return float(found[1]) * SECONDS[found[2]]
+
+
+def seconds_to_learn(seconds: float) -> float:
+    """What is left for the network of the whole time that was asked for."""
+    return max(seconds / 2, seconds - OVERHEAD)
 
 
 def batch_for(rows: int) -> int:
@@ -51,7 +58,7 @@ def network_for(rows: int, columns: int, words: int, seconds: float | None) -> N
     features = columns * (bins + 2) + words
     batch = batch_for(rows)
     network = Network(
-        members=16 if features <= 6000 else 8, width=128, layers=2, bins=bins,
+        members=MEMBERS, width=128, layers=2, bins=bins,
         epochs=max(FEWEST_EPOCHS, min(MOST_EPOCHS, DEFAULT_STEPS // math.ceil(rows / batch))), batch=batch,
         rate=0.002 if rows < 10_000 else 0.006, decay=0.03,
     )  # fmt: skip
@@ -76,20 +83,3 @@ def epochs_within(seconds: float, rows: int, features: int, network: Network) ->
     step = STEP_OVERHEAD + work / machine_speed()
     watching = 2 * weights * min(rows, 4096) / machine_speed()
     return max(1, int(seconds / (math.ceil(rows / batch) * step + watching)))
-
-
-def machine_speed() -> float:
-    """Products a second that a fit reaches here: measured once, then read from a file of the user's cache folder."""
-    return measured_once(f"torch {torch.__version__} threads {torch.get_num_threads()}", lambda: _measured_speed())
-
-
-def _measured_speed() -> float:
-    """The fastest of many forward and backward passes of a typical layer: what slows a pass down is other work."""
-    inputs, weight = torch.ones(16, 256, 256), torch.ones(16, 256, 128, requires_grad=True)
-    seconds = []
-    for _ in range(40):
-        start = time.perf_counter()
-        torch.bmm(inputs, weight).relu().sum().backward()
-        seconds.append(time.perf_counter() - start)
-    products = 4 * 16 * 256 * 256 * 128
-    return products / min(seconds)

@@ -14,7 +14,7 @@ from firstlight.data.pixel_cells import pixel_shape
 from firstlight.data.table import NAMING, Reading
 from firstlight.kinds.all_kinds import CELL_PARTS, KINDS, PARTS_OF_NETWORK, kind_named
 from firstlight.kinds.boolean import BOOLEAN
-from firstlight.kinds.cells import Cells
+from firstlight.kinds.cells import FEWEST_ROWS, Cells
 from firstlight.kinds.date import DATE
 from firstlight.kinds.dna import DNA, are_proteins
 from firstlight.kinds.kind import Aim, Claim, PartSettings, has_words
@@ -24,7 +24,7 @@ from firstlight.kinds.text import TEXT
 from firstlight.plain.categories import codes, words
 from firstlight.plain.dates import PARTS_OF_A_DATE
 from firstlight.plain.targets import labels_of
-from firstlight.plan.budget import MOST_FOLDS, fitting_for, network_for
+from firstlight.plan.budget import MOST_FOLDS, SHARE, fitting_for, network_for, seconds_to_learn
 from firstlight.plan.leaks import copy_of_target, suspicions
 from firstlight.plan.plan import LEFT_OUT, Column, Fitting, Network, Plan, Source, Split, Target, Task
 from firstlight.refusal import Refused
@@ -80,7 +80,8 @@ def decide(
     if pretrained and all(column.kind != kind_read_by(Path(pretrained)) for column in columns):
         what = "text" if kind_read_by(Path(pretrained)) == TEXT.name else "pictures"
         raise Refused(f"{source.name} has no column of {what} that --pretrained could read; leave it away.")
-    network = _network(columns, len(rows), seconds)
+    cells = _cells(rows, columns, aim)
+    network = _network(cells, seconds)
     fitting = fitting_for(len(rows), network.batch if network else len(rows), _folds(columns), seed)
     reasons = {
         "target.task": why,
@@ -97,19 +98,32 @@ def decide(
     }
     return Plan(
         source=source, test_source=test_source, target=aim, split=split, columns=columns, network=network,
-        parts=_parts(rows, columns, aim, fitting, seconds, pretrained), fitting=fitting, reasons=reasons,
+        parts=_cell_parts(cells, seconds) | _kind_parts(rows, columns, aim, fitting, seconds, pretrained),
+        fitting=fitting, reasons=reasons,
         beware=suspicions(looked_at, target, aim.task, [each for each in columns if each.name not in not_inputs]),
     )  # fmt: skip
 
 
-def _network(columns: Sequence[Column], rows: int, seconds: float | None) -> Network | None:
-    """The part of the network for columns that are read cell by cell; None where there are none."""
-    if not any(map(_is_read_by_cell, columns)):
+def _network(cells: Cells, seconds: float | None) -> Network | None:
+    """The small networks over columns that are read cell by cell; None where there are none."""
+    if not cells.columns:
         return None
-    numbers = sum(column.kind == NUMBER.name for column in columns)
-    numbers += len(PARTS_OF_A_DATE) * sum(column.kind == DATE.name for column in columns)
-    vocabulary = sum(getattr(column.settings, "most", 2 * (column.kind == BOOLEAN.name)) for column in columns)
-    return network_for(rows, numbers, vocabulary, seconds)
+    others = cells.rows >= FEWEST_ROWS
+    asked = seconds and seconds_to_learn(seconds) * (SHARE if others else 1)
+    return network_for(cells.rows, cells.numbers, cells.words, asked)
+
+
+def _cells(rows: pl.DataFrame, columns: Sequence[Column], target: Target) -> Cells:
+    """How much there is to learn from in columns that are read cell by cell."""
+    read = [column for column in columns if _is_read_by_cell(column)]
+    dates = sum(column.kind == DATE.name for column in read)
+    return Cells(
+        rows=len(rows),
+        columns=len(read) + dates * (len(PARTS_OF_A_DATE) - 1),
+        numbers=sum(column.kind == NUMBER.name for column in read) + dates * len(PARTS_OF_A_DATE),
+        words=sum(getattr(column.settings, "most", 2 * (column.kind == BOOLEAN.name)) for column in read),
+        outputs=len(labels_of(rows[target.column])) if target.task == "classification" else 1,
+    )
 
 
 def _is_read_by_cell(column: Column) -> bool:
@@ -122,7 +136,7 @@ def _folds(columns: Sequence[Column]) -> int:
     return min([MOST_FOLDS, *(part.folds for kind in kinds for part in kind.parts)])
 
 
-def _parts(
+def _kind_parts(
     rows: pl.DataFrame,
     columns: Sequence[Column],
     target: Target,
@@ -130,8 +144,8 @@ def _parts(
     seconds: float | None,
     pretrained: str | None,
 ) -> dict[str, PartSettings]:
-    """The parts of the network, but for the one that is always there, where it is worth the time."""
-    settings: dict[str, PartSettings] = dict(_cell_parts(rows, columns, target, seconds))
+    """The parts of the network that kinds bring along, where there are such columns and it is worth the time."""
+    settings: dict[str, PartSettings] = {}
     aim = None
     for kind in KINDS:
         of_kind = {column.name: column.settings for column in columns if column.kind == kind.name}
@@ -143,17 +157,12 @@ def _parts(
     return settings
 
 
-def _cell_parts(
-    rows: pl.DataFrame, columns: Sequence[Column], target: Target, seconds: float | None
-) -> dict[str, PartSettings]:
+def _cell_parts(cells: Cells, seconds: float | None) -> dict[str, PartSettings]:
     """Those over columns that are read cell by cell."""
-    width = sum(
-        len(PARTS_OF_A_DATE) if column.kind == DATE.name else 1 for column in columns if _is_read_by_cell(column)
-    )
-    if not width:
+    if not cells.columns or cells.rows < FEWEST_ROWS:
         return {}
-    outputs = len(labels_of(rows[target.column])) if target.task == "classification" else 1
-    found = {part.name: part.sizes(Cells(len(rows), width, outputs), seconds) for part in CELL_PARTS}
+    asked = seconds and seconds_to_learn(seconds)
+    found = {part.name: part.sizes(cells, asked and asked * part.share) for part in CELL_PARTS}
     return {name: settings for name, settings in found.items() if settings}
 
 

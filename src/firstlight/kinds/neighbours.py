@@ -1,0 +1,133 @@
+"""The part of the network that answers with what is known of similar rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from firstlight.kinds.cells import CellPart, Cells, CellSnippets
+from firstlight.kinds.kind import PartSettings
+from firstlight.kinds.speed import machine_speed
+from firstlight.plain.categories import OneHot
+from firstlight.plain.loop import learning
+from firstlight.plain.neighbours import Neighbours, features_of_cells, fit_neighbours
+from firstlight.plain.numbers import PiecewiseLinear
+
+DEFAULT_SECONDS = 12.0
+FEWEST_EPOCHS, MOST_EPOCHS = 2, 10
+MEMBERS, SIZE, WIDTH, BINS = 2, 64, 128, 32
+OTHERS, KEPT = 4096, 10_000
+RATE, SMALL_RATE, DECAY = 0.005, 0.002, 0.1
+SMALL = 10_000  # rows up to which a step may change less
+BATCHES = ((6_000, 64), (16_000, 128), (64_000, 256))  # up to so many rows, so many a step
+LARGEST_BATCH = 512
+# How long a step takes: seen on six tables
+STEP_OVERHEAD = 0.002  # seconds
+WEIGHING = 1200  # of one row by another, in products
+
+
+class NeighbourSettings(PartSettings, frozen=True):
+    """How rows are placed and compared: members, each with places of a size and a hidden layer of a width.
+
+    bins: into which numbers fall. others: rows of which each step's batch is answered. kept: rows that are remembered.
+    rate, decay: AdamW's.
+    """
+
+    members: int = Field(ge=1, le=256)
+    size: int = Field(ge=1, le=4096)
+    width: int = Field(ge=1, le=8192)
+    bins: int = Field(ge=1, le=1024)
+    batch: int = Field(ge=1)
+    others: int = Field(ge=1)
+    kept: int = Field(ge=1)
+    rate: float = Field(gt=0)
+    decay: float = Field(ge=0)
+
+
+def sizes(cells: Cells, seconds: float | None) -> NeighbourSettings | None:
+    """As many epochs as there is time for; none where that would be too few to learn what is similar."""
+    batch = next((batch for most, batch in BATCHES if cells.rows < most), LARGEST_BATCH)
+    epochs = int((DEFAULT_SECONDS if seconds is None else seconds) / seconds_an_epoch(cells, batch))
+    if epochs < FEWEST_EPOCHS:
+        return None
+    return NeighbourSettings(
+        epochs=min(epochs, MOST_EPOCHS if seconds is None else 2 * MOST_EPOCHS), members=MEMBERS, size=SIZE,
+        width=WIDTH, bins=BINS, batch=batch, others=OTHERS, kept=KEPT,
+        rate=SMALL_RATE if cells.rows < SMALL else RATE, decay=DECAY,
+    )  # fmt: skip
+
+
+def seconds_an_epoch(cells: Cells, batch: int) -> float:
+    """How long an epoch takes on this machine, with the look at held-out rows after it."""
+    others = min(OTHERS, cells.rows)
+    features = BINS * cells.numbers + cells.words
+    compared = 6 * (SIZE + cells.outputs) + WEIGHING
+    placed = 6 * (features * SIZE + 2 * SIZE * WIDTH)
+    step = MEMBERS * (batch * others * compared + (batch + others) * placed) / machine_speed() + STEP_OVERHEAD
+    watching = MEMBERS * min(cells.rows, 4096) * min(cells.rows, KEPT) * compared / 3 / machine_speed()
+    return cells.rows / batch * step + watching
+
+
+def _neighbours(features: nn.ModuleDict, settings: NeighbourSettings, kept: int, outputs: int) -> Neighbours:
+    return Neighbours(features, settings.members, settings.size, settings.width, kept, outputs, classes=outputs > 1)
+
+
+def _build(
+    inputs: Mapping[str, Tensor], blocks: Sequence[str], settings: NeighbourSettings, outputs: int
+) -> Neighbours:
+    kept = min(settings.kept, len(inputs[blocks[0]]))
+    return _neighbours(features_of_cells(inputs, blocks, settings.bins), settings, kept, outputs)
+
+
+def _rebuild(
+    tensors: Mapping[str, Tensor], blocks: Sequence[str], settings: NeighbourSettings, outputs: int
+) -> Neighbours:
+    features = {}
+    for block in blocks:
+        prefix = f"features.{block}."
+        own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        features[block] = OneHot(**own) if "sizes" in own else PiecewiseLinear(**own)
+    return _neighbours(nn.ModuleDict(features), settings, len(tensors["known"]), outputs)
+
+
+def _build_line(blocks: Sequence[str], settings: NeighbourSettings, outputs: int) -> str:
+    names = ", ".join(f'"{name}"' for name in blocks)
+    return (
+        f"Neighbours(\n    features_of_cells(inputs, [{names}], bins={settings.bins}),\n"
+        f"    members={settings.members}, size={settings.size}, width={settings.width}, "
+        f"kept=min({settings.kept}, len(train)), outputs={outputs}, classes={outputs > 1},\n)"
+    )
+
+
+NEIGHBOURS = CellPart(
+    name="neighbours",
+    told="the columns, by similar rows",
+    settings=NeighbourSettings,
+    reasons={
+        "members": "two: each answers for a fold that it holds out",
+        "others": "with half as many, errors were a quarter higher",
+        "kept": "so many are compared in a moment",
+        "batch": "smaller where there are few rows",
+        "epochs": "as many as fit into the time; more than ten were seen to add little",
+    },
+    share=0.35,
+    sizes=sizes,
+    build=_build,
+    rebuild=_rebuild,
+    learns=lambda folds, settings: learning(folds, settings.members),
+    fit=lambda module, inputs, targets, learns, losses_of, settings: fit_neighbours(
+        module, inputs, targets, learns, losses_of, settings.epochs, settings.batch, settings.others, settings.rate,
+        settings.decay,
+    ),
+    snippets=CellSnippets(
+        build=_build_line,
+        learns=lambda settings: f"learning(folds, {settings.members})",
+        fit=lambda settings: (
+            "fit_neighbours",
+            f"epochs={settings.epochs}, batch={settings.batch}, others={settings.others}, rate={settings.rate!r}, "
+            f"decay={settings.decay!r}",
+        ),
+    ),
+)  # fmt: skip

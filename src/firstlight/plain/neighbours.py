@@ -1,0 +1,119 @@
+"""A model that answers with what is known of similar rows (step 2), and how it learns what is similar (step 3).
+
+Every row gets a place among all rows; the answer to a row is the mean of what is known of the others, the nearer the
+more. What is learned is where rows are placed, so that rows of like answers lie together. Sources: Goldberger et al.
+2004 (neighbourhood components analysis); with random others in every step: Ye et al. 2024 (ModernNCA).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from firstlight.plain.categories import OneHot
+from firstlight.plain.loop import descent, outputs_of, rows_of
+from firstlight.plain.network import MemberLinear
+from firstlight.plain.numbers import piecewise_linear
+from firstlight.plain.pieces import weighted_mean
+
+DOUBT = 0.002  # of an answer's probability, for classes that no similar row has
+FAINTEST = 40.0  # how much less likely, as a logarithm, the farthest row is at most: smaller numbers slow machines down
+OTHER = 1e4  # more than any squared distance: so far away is a row that a member may not see
+
+
+class Neighbours(nn.Module):
+    """Answers of similar rows: a (rows, ...) tensor a kind to (members, rows, outputs) float32.
+
+    size: numbers that say where a row lies. keys: where the rows lie that are remembered, (members, kept, size).
+    known: their answers, (kept, outputs). seen: 1 where a member may see them, (members, kept).
+    """
+
+    def __init__(
+        self, features: nn.ModuleDict, members: int, size: int, width: int, kept: int, outputs: int, classes: bool
+    ) -> None:
+        super().__init__()
+        self.features, self.classes = features, classes
+        self.place = MemberLinear(members, sum(feature.width for feature in features.values()), size)  # type: ignore[misc]
+        self.widen, self.narrow = MemberLinear(members, size, width), MemberLinear(members, width, size)
+        self.keys = nn.Buffer(torch.zeros(members, kept, size))
+        self.known = nn.Buffer(torch.zeros(kept, outputs))
+        self.seen = nn.Buffer(torch.zeros(members, kept))
+
+    def places(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Where rows lie: (members, rows, size)."""
+        features = torch.cat([feature(inputs[name]).float() for name, feature in self.features.items()], dim=1)
+        place = self.place(features.expand(len(self.keys), -1, -1))
+        return place + self.narrow(F.relu(self.widen(place)))  # type: ignore[no-any-return]
+
+    def told(self, places: Tensor, keys: Tensor, known: Tensor, seen: Tensor) -> Tensor:
+        """The answer at each place: numbers, or the logarithms of probabilities."""
+        mean = mean_by_distance(places, keys, known, seen)
+        return ((1 - DOUBT) * mean + DOUBT / known.shape[1]).log() if self.classes else mean
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        return self.told(self.places(inputs), self.keys, self.known, self.seen)
+
+
+def mean_by_distance(places: Tensor, keys: Tensor, known: Tensor, seen: Tensor) -> Tensor:
+    """Means of what is known of keys, weighed by exp(-squared distance): (members, places, outputs).
+
+    places: (members, places, size); keys: (members, keys, size); known: (keys, outputs); seen: (members, keys).
+    """
+    length = keys.square().sum(dim=2) + OTHER * (1 - seen)  # that of the place is the same for all keys
+    nearness = torch.baddbmm(-length.unsqueeze(1), places, keys.mT, alpha=2)
+    faintest = nearness.detach().amax(dim=2, keepdim=True) - FAINTEST
+    return nearness.clamp(min=faintest).softmax(dim=2) @ known
+
+
+def features_of_cells(inputs: Mapping[str, Tensor], names: Sequence[str], bins: int) -> nn.ModuleDict:
+    """A features module for each of the named kinds, from training rows: numbers in bins, codes as a 1 in a place."""
+    return nn.ModuleDict(
+        {
+            name: piecewise_linear(inputs[name], bins)
+            if inputs[name].is_floating_point()
+            else OneHot(inputs[name].amax(dim=0))
+            for name in names
+        }
+    )
+
+
+def remember(model: Neighbours, inputs: dict[str, Tensor], kept: Tensor) -> None:
+    """Puts the kept rows where they lie now."""
+    with torch.no_grad():
+        blocks = [model.places(rows_of(inputs, block)) for block in kept.split(4096)]
+    model.keys.copy_(torch.cat(blocks, dim=1))
+
+
+def fit_neighbours(
+    model: Neighbours, inputs: dict[str, Tensor], targets: Tensor, learns: Tensor,
+    losses_of: Callable[[Tensor, Tensor], Tensor], epochs: int, batch: int, others: int, rate: float, decay: float,
+) -> Iterator[tuple[int, float, float]]:  # fmt: skip
+    """Gradient descent; in every step a batch is answered from other rows chosen by chance. Yields as `fit_members`."""
+    rows = len(targets)
+    known = F.one_hot(targets, model.known.shape[1]).float() if model.classes else targets.float().unsqueeze(1)
+    kept = torch.randperm(rows)[: len(model.known)]
+    model.known.copy_(known[kept])
+    model.seen.copy_(learns[:, kept])
+    optimiser, schedule = descent(model, rate, decay, epochs * -(-rows // batch))
+    watched = torch.randperm(rows)[:4096]
+    for epoch in range(1, epochs + 1):
+        model.train()
+        total = torch.zeros(())
+        order = torch.randperm(rows)
+        for first in range(0, rows, batch):
+            chosen = order.roll(-first)[: batch + others]  # the batch, and after it the others
+            asking = min(batch, rows - first)
+            places = model.places(rows_of(inputs, chosen))
+            other = chosen[asking:]
+            outputs = model.told(places[:, :asking], places[:, asking:], known[other], learns[:, other])
+            weights = learns[:, chosen[:asking]]
+            loss = (losses_of(outputs, targets[chosen[:asking]]) * weights).sum() / weights.sum()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            total += loss.detach() * asking
+        remember(model, inputs, kept)
+        losses = losses_of(outputs_of(model, inputs, watched), targets[watched])
+        yield epoch, total.item() / rows, weighted_mean(losses, 1 - learns[:, watched])
