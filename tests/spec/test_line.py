@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, RidgeCV
 from torch import Tensor, nn
 from torch.testing import assert_close
 
 from firstlight.model import fitting
 from firstlight.plain.categories import OneHot
-from firstlight.plain.line import Line, least_squares, logistic
+from firstlight.plain.line import PENALTIES, Line, least_squares, logistic
 from firstlight.plain.numbers import scaled
 from firstlight.workflow import Choices
 
@@ -31,13 +31,26 @@ def problem(rows: int, width: int) -> tuple[Tensor, Tensor]:
     return design, design @ torch.randn(width, 3, generator=chance, dtype=torch.float64) + noise
 
 
+@pytest.mark.parametrize("noise", [1.0, 30.0])
 @pytest.mark.parametrize(("rows", "width"), SHAPES)
-def test_least_squares_agree_with_ridge_regression_of_scikit_learn(rows: int, width: int) -> None:
+def test_least_squares_agree_with_ridge_regression_of_scikit_learn(rows: int, width: int, noise: float) -> None:
+    """Its RidgeCV chooses the penalty by leaving each row out, too."""
     design, sums = problem(rows, width)
-    weight, bias = least_squares(design, sums[:, 0])
-    reference = Ridge(alpha=1.0).fit(design.numpy(), sums[:, 0].numpy())
-    np.testing.assert_allclose(weight[0].numpy(), reference.coef_, atol=1e-9)
-    np.testing.assert_allclose(bias.item(), reference.intercept_, atol=1e-9)
+    targets = sums[:, 0] + noise * torch.randn(rows, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+    weight, bias = least_squares(design, targets)
+    reference = RidgeCV(alphas=PENALTIES.numpy()).fit(design.numpy(), targets.numpy())
+    np.testing.assert_allclose(weight[0].numpy(), reference.coef_, atol=1e-8)
+    np.testing.assert_allclose(bias.item(), reference.intercept_, atol=1e-8)
+
+
+def test_what_columns_of_noise_say_is_held_small() -> None:
+    design = torch.randn(100, 80, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    targets = torch.randn(100, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    weight, bias = least_squares(design, targets)
+    new = torch.randn(1000, 80, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    truth = torch.randn(1000, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    missed = (new @ weight[0] + bias - truth).square().mean()
+    assert missed < 1.05 * (truth - targets.mean()).square().mean()
 
 
 @pytest.mark.parametrize("classes", [2, 3])

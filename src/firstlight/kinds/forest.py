@@ -17,6 +17,7 @@ DEFAULT_SECONDS = 12.0
 EPOCHS = 20
 MOST_TREES, FEWEST_TREES = 25, 2  # an epoch, where no more time was asked for
 MEMBERS, MOST_MEMBERS = 4, 8
+SMALL = 10_000  # rows up to which there are as many members as folds
 QUESTIONS = 6
 BINS = 128
 DECAY = 3.0
@@ -49,12 +50,12 @@ def sizes(cells: Cells, seconds: float | None) -> ForestSettings:
     """As many trees as there is time for, up to where more were seen to add little; then more members."""
     asked = min(cells.columns, max(FEWEST_ASKED, round(ASKED_SHARE * cells.columns)))
     a_tree = seconds_a_tree(cells, asked)
-    affordable = (DEFAULT_SECONDS if seconds is None else seconds) / a_tree / EPOCHS / MEMBERS
-    members, trees = MEMBERS, min(MOST_TREES, int(affordable))
-    if affordable > 2 * MOST_TREES and seconds is not None:
+    affordable = (DEFAULT_SECONDS if seconds is None else seconds) / a_tree / EPOCHS
+    members = MEMBERS
+    if cells.rows < SMALL or affordable > MOST_TREES * MOST_MEMBERS:
         members = MOST_MEMBERS
-        trees = min(2 * MOST_TREES, int(affordable / 2))
-    trees = max(FEWEST_TREES, trees)
+    most = MOST_TREES if seconds is None else 2 * MOST_TREES
+    trees = max(FEWEST_TREES, min(most, int(affordable / members)))
     rate = min(HIGHEST_RATE, max(LOWEST_RATE, WAY / (EPOCHS * trees)))
     return ForestSettings(
         epochs=EPOCHS, members=members, trees=trees, questions=QUESTIONS, bins=BINS, rate=round(rate, 3),

@@ -12,16 +12,18 @@ from firstlight.kinds.kind import PartSettings
 from firstlight.kinds.speed import machine_speed
 from firstlight.plain.categories import OneHot
 from firstlight.plain.loop import learning
-from firstlight.plain.neighbours import Neighbours, features_of_cells, fit_neighbours
+from firstlight.plain.neighbours import MOST_TAUGHT, Neighbours, features_of_cells, fit_neighbours
 from firstlight.plain.numbers import PiecewiseLinear
 
 DEFAULT_SECONDS = 12.0
 FEWEST_EPOCHS, MOST_EPOCHS = 2, 10
-MEMBERS, SIZE, WIDTH, BINS = 2, 64, 128, 32
+SIZE, WIDTH, BINS = 64, 128, 32
 OTHERS, KEPT = 4096, 10_000
 RATE, SMALL_RATE, DECAY = 0.005, 0.002, 0.1
 SMALL = 10_000  # rows up to which a step may change less
-BATCHES = ((6_000, 64), (16_000, 128), (64_000, 256))  # up to so many rows, so many a step
+MEMBERS = ((3_000, 8), (10_000, 4))  # up to so many rows, so many
+FEWEST_MEMBERS = 2
+BATCHES = ((3_000, 64), (8_000, 128), (64_000, 256))  # up to so many rows, so many a step
 LARGEST_BATCH = 512
 # How long a step takes: seen on six tables
 STEP_OVERHEAD = 0.002  # seconds
@@ -49,25 +51,27 @@ class NeighbourSettings(PartSettings, frozen=True):
 def sizes(cells: Cells, seconds: float | None) -> NeighbourSettings | None:
     """As many epochs as there is time for; none where that would be too few to learn what is similar."""
     batch = next((batch for most, batch in BATCHES if cells.rows < most), LARGEST_BATCH)
-    epochs = int((DEFAULT_SECONDS if seconds is None else seconds) / seconds_an_epoch(cells, batch))
+    members = next((members for most, members in MEMBERS if cells.rows < most), FEWEST_MEMBERS)
+    epochs = int((DEFAULT_SECONDS if seconds is None else seconds) / seconds_an_epoch(cells, members, batch))
     if epochs < FEWEST_EPOCHS:
         return None
     return NeighbourSettings(
-        epochs=min(epochs, MOST_EPOCHS if seconds is None else 2 * MOST_EPOCHS), members=MEMBERS, size=SIZE,
+        epochs=min(epochs, MOST_EPOCHS if seconds is None else 2 * MOST_EPOCHS), members=members, size=SIZE,
         width=WIDTH, bins=BINS, batch=batch, others=OTHERS, kept=KEPT,
         rate=SMALL_RATE if cells.rows < SMALL else RATE, decay=DECAY,
     )  # fmt: skip
 
 
-def seconds_an_epoch(cells: Cells, batch: int) -> float:
+def seconds_an_epoch(cells: Cells, members: int, batch: int) -> float:
     """How long an epoch takes on this machine, with the look at held-out rows after it."""
     others = min(OTHERS, cells.rows)
     features = BINS * cells.numbers + cells.words
     compared = 6 * (SIZE + cells.outputs) + WEIGHING
     placed = 6 * (features * SIZE + 2 * SIZE * WIDTH)
-    step = MEMBERS * (batch * others * compared + (batch + others) * placed) / machine_speed() + STEP_OVERHEAD
-    watching = MEMBERS * min(cells.rows, 4096) * min(cells.rows, KEPT) * compared / 3 / machine_speed()
-    return cells.rows / batch * step + watching
+    step = members * (batch * others * compared + (batch + others) * placed) / machine_speed() + STEP_OVERHEAD
+    rows = min(cells.rows, MOST_TAUGHT)
+    watching = members * min(cells.rows, 4096) * min(cells.rows, KEPT) * compared / 3 / machine_speed()
+    return rows / batch * step + watching
 
 
 def _neighbours(features: nn.ModuleDict, settings: NeighbourSettings, kept: int, outputs: int) -> Neighbours:
@@ -106,7 +110,7 @@ NEIGHBOURS = CellPart(
     told="the columns, by similar rows",
     settings=NeighbourSettings,
     reasons={
-        "members": "two: each answers for a fold that it holds out",
+        "members": "more where rows are few, so that many are answered by one that holds them out",
         "others": "with half as many, errors were a quarter higher",
         "kept": "so many are compared in a moment",
         "batch": "smaller where there are few rows",

@@ -4,6 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+PENALTIES = 10.0 ** torch.arange(-2, 9, dtype=torch.float64)  # on weights whose features have a deviation of 1
+ROWS_ASKED = 20_000
+
 
 class Line(nn.Module):
     """Weighted sums of the features of all columns: inputs to (rows, outputs) float64, with weights in float64.
@@ -26,16 +29,32 @@ class Line(nn.Module):
 
 
 def least_squares(design: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights (1, width) and bias (1,) with the least squared error, in closed form; a penalty of 1 steadies them.
+    """Weights (1, width) and bias (1,) with the least squared error, in closed form, held small as far as that helps.
 
     design: (rows, width) float64; targets: (rows,) float64.
-    It solves the normal equations (X'X + I) w = X'y of the centred columns, which is ridge regression.
+    It solves the normal equations (X'X + penalty I) w = X'y of the centred columns, which is ridge regression. Of all
+    penalties that one is taken with which each row is predicted best by the line through all others.
     """
     mean, target_mean = design.mean(dim=0), targets.mean()
-    centred = design - mean
-    gram = centred.T @ centred + torch.eye(design.shape[1], dtype=design.dtype)
-    weight = torch.linalg.solve(gram, centred.T @ (targets - target_mean))
+    centred, truth = design - mean, targets - target_mean
+    strengths, directions = torch.linalg.eigh(centred.T @ centred)
+    pull = directions.T @ (centred.T @ truth)
+    shrunk = 1 / (strengths.clamp_min(0).unsqueeze(1) + PENALTIES)  # (width, penalties)
+    asked = slice(None, None, max(1, len(centred) // ROWS_ASKED))  # of very many rows some are enough
+    errors = left_out_errors(centred[asked] @ directions, truth[asked], pull, shrunk, len(centred))
+    weight = directions @ (pull * shrunk[:, errors.argmin()])
     return weight.unsqueeze(0), (target_mean - mean @ weight).unsqueeze(0)
+
+
+def left_out_errors(turned: Tensor, truth: Tensor, pull: Tensor, shrunk: Tensor, rows: int) -> Tensor:
+    """The squared error that each penalty makes on a row when the line goes through all others: (penalties,).
+
+    turned: rows along the directions, (asked, width). No line is fitted again: how far a row draws the line towards
+    itself tells by how much it would miss without it. Source: Allen 1974 (PRESS).
+    """
+    errors = truth.unsqueeze(1) - turned @ (pull.unsqueeze(1) * shrunk)
+    draw = turned.square() @ shrunk + 1 / rows
+    return (errors / (1 - draw).clamp_min(1e-9)).square().mean(dim=0)
 
 
 def logistic(

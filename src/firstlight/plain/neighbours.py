@@ -19,6 +19,7 @@ from firstlight.plain.pieces import weighted_mean
 
 DOUBT = 0.002  # of an answer's probability, for classes that no similar row has
 FAINTEST = 40.0  # how much less likely, as a logarithm, the farthest row is at most: smaller numbers slow machines down
+MOST_TAUGHT = 100_000  # rows that are learned from: more, chosen by chance, would only take longer
 OTHER = 1e4  # more than any squared distance: so far away is a row that a member may not see
 
 
@@ -40,9 +41,12 @@ class Neighbours(nn.Module):
         self.known = nn.Buffer(torch.zeros(kept, outputs))
         self.seen = nn.Buffer(torch.zeros(members, kept))
 
-    def places(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """Where rows lie: (members, rows, size)."""
-        features = torch.cat([feature(inputs[name]).float() for name, feature in self.features.items()], dim=1)
+    def described(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """The features of rows: (rows, width)."""
+        return torch.cat([feature(inputs[name]).float() for name, feature in self.features.items()], dim=1)
+
+    def places(self, features: Tensor) -> Tensor:
+        """Where rows of these features lie: (members, rows, size)."""
         place = self.place(features.expand(len(self.keys), -1, -1))
         return place + self.narrow(F.relu(self.widen(place)))  # type: ignore[no-any-return]
 
@@ -52,7 +56,7 @@ class Neighbours(nn.Module):
         return ((1 - DOUBT) * mean + DOUBT / known.shape[1]).log() if self.classes else mean
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        return self.told(self.places(inputs), self.keys, self.known, self.seen)
+        return self.told(self.places(self.described(inputs)), self.keys, self.known, self.seen)
 
 
 def mean_by_distance(places: Tensor, keys: Tensor, known: Tensor, seen: Tensor) -> Tensor:
@@ -62,8 +66,9 @@ def mean_by_distance(places: Tensor, keys: Tensor, known: Tensor, seen: Tensor) 
     """
     length = keys.square().sum(dim=2) + OTHER * (1 - seen)  # that of the place is the same for all keys
     nearness = torch.baddbmm(-length.unsqueeze(1), places, keys.mT, alpha=2)
-    faintest = nearness.detach().amax(dim=2, keepdim=True) - FAINTEST
-    return nearness.clamp(min=faintest).softmax(dim=2) @ known
+    with torch.no_grad():
+        nearness.clamp_(min=nearness.amax(dim=2, keepdim=True) - FAINTEST)
+    return nearness.softmax(dim=2) @ known
 
 
 def features_of_cells(inputs: Mapping[str, Tensor], names: Sequence[str], bins: int) -> nn.ModuleDict:
@@ -78,25 +83,21 @@ def features_of_cells(inputs: Mapping[str, Tensor], names: Sequence[str], bins: 
     )
 
 
-def remember(model: Neighbours, inputs: dict[str, Tensor], kept: Tensor) -> None:
-    """Puts the kept rows where they lie now."""
-    with torch.no_grad():
-        blocks = [model.places(rows_of(inputs, block)) for block in kept.split(4096)]
-    model.keys.copy_(torch.cat(blocks, dim=1))
-
-
 def fit_neighbours(
     model: Neighbours, inputs: dict[str, Tensor], targets: Tensor, learns: Tensor,
     losses_of: Callable[[Tensor, Tensor], Tensor], epochs: int, batch: int, others: int, rate: float, decay: float,
 ) -> Iterator[tuple[int, float, float]]:  # fmt: skip
     """Gradient descent; in every step a batch is answered from other rows chosen by chance. Yields as `fit_members`."""
+    taught = torch.randperm(len(targets))[:MOST_TAUGHT]
+    features = torch.cat([model.described(rows_of(inputs, block)) for block in taught.split(4096)])
+    all_targets, all_learns, targets, learns = targets, learns, targets[taught], learns[:, taught]
     rows = len(targets)
     known = F.one_hot(targets, model.known.shape[1]).float() if model.classes else targets.float().unsqueeze(1)
-    kept = torch.randperm(rows)[: len(model.known)]
+    kept = slice(0, len(model.known))
     model.known.copy_(known[kept])
     model.seen.copy_(learns[:, kept])
     optimiser, schedule = descent(model, rate, decay, epochs * -(-rows // batch))
-    watched = torch.randperm(rows)[:4096]
+    watched = torch.randperm(len(all_targets))[:4096]
     for epoch in range(1, epochs + 1):
         model.train()
         total = torch.zeros(())
@@ -104,7 +105,7 @@ def fit_neighbours(
         for first in range(0, rows, batch):
             chosen = order.roll(-first)[: batch + others]  # the batch, and after it the others
             asking = min(batch, rows - first)
-            places = model.places(rows_of(inputs, chosen))
+            places = model.places(features[chosen])
             other = chosen[asking:]
             outputs = model.told(places[:, :asking], places[:, asking:], known[other], learns[:, other])
             weights = learns[:, chosen[:asking]]
@@ -114,6 +115,7 @@ def fit_neighbours(
             optimiser.step()
             schedule.step()
             total += loss.detach() * asking
-        remember(model, inputs, kept)
-        losses = losses_of(outputs_of(model, inputs, watched), targets[watched])
-        yield epoch, total.item() / rows, weighted_mean(losses, 1 - learns[:, watched])
+        with torch.no_grad():
+            model.keys.copy_(torch.cat([model.places(block) for block in features[kept].split(4096)], dim=1))
+        losses = losses_of(outputs_of(model, inputs, watched), all_targets[watched])
+        yield epoch, total.item() / rows, weighted_mean(losses, 1 - all_learns[:, watched])

@@ -11,6 +11,7 @@ import re
 
 import torch
 
+from firstlight.kinds.cells import FEWEST_ROWS
 from firstlight.kinds.speed import machine_speed
 from firstlight.plan.plan import Fitting, Network
 from firstlight.refusal import Refused
@@ -24,6 +25,7 @@ DEFAULT_STEPS = 2500  # from where on a longer fit was seen to gain little
 MOST_EPOCHS = 30
 MEMBERS = 8  # with twice as many, errors were the same to the third figure
 MOST_FOLDS = 8
+MOST_BINS = 1024  # of all columns together
 SMALL_BATCH = 64  # rows a step up to which threads wait for one another longer than they work
 FEWEST_EPOCHS = 4  # with fewer a network is hardly fitted; a slow machine takes longer instead
 
@@ -54,7 +56,7 @@ def network_for(rows: int, columns: int, words: int, seconds: float | None) -> N
 
     It takes `seconds` where a time was asked for, else what most tables of the size need.
     """
-    bins = min(max(4, min(32, rows // 64)), max(2, 4096 // max(columns, 1)))
+    bins = min(max(4, min(64, rows // 64)), max(2, MOST_BINS // max(columns, 1)))
     features = columns * (bins + 2) + words
     batch = batch_for(rows)
     network = Network(
@@ -70,8 +72,8 @@ def network_for(rows: int, columns: int, words: int, seconds: float | None) -> N
 
 
 def fitting_for(rows: int, batch: int, folds: int, seed: int) -> Fitting:
-    """Folds, at most so many, and threads; batch: rows a step of the part that reads cell by cell."""
-    threads = torch.get_num_threads() if batch > SMALL_BATCH else 1
+    """Folds, at most so many, and threads; batch: rows a step of the small networks, where they stand alone."""
+    threads = torch.get_num_threads() if batch > SMALL_BATCH or rows >= FEWEST_ROWS else 1
     return Fitting(folds=max(2, min(folds, rows // 2)), seed=seed, threads=threads)
 
 

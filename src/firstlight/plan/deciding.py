@@ -87,7 +87,7 @@ def decide(
         "target.task": why,
         **{f"columns.{decision.column.name}": decision.reason for decision in decisions},
         **split_reasons(split),
-        "network.bins": f"{len(rows)} training rows: 64 or more for a bin, at most 32 bins",
+        "network.bins": f"{len(rows)} training rows: 64 or more for a bin, at most 64 bins",
         "network.members": "each learns from other folds, so that every training row is also predicted unseen",
         "network.batch": f"what searches over many tables found for {len(rows)} rows",
         "network.epochs": "as many as fit into the time, on this machine"
@@ -161,9 +161,15 @@ def _cell_parts(cells: Cells, seconds: float | None) -> dict[str, PartSettings]:
     """Those over columns that are read cell by cell."""
     if not cells.columns or cells.rows < FEWEST_ROWS:
         return {}
-    asked = seconds and seconds_to_learn(seconds)
-    found = {part.name: part.sizes(cells, asked and asked * part.share) for part in CELL_PARTS}
-    return {name: settings for name, settings in found.items() if settings}
+    found: dict[str, PartSettings] = {}
+    share = 0.0
+    for part in reversed(CELL_PARTS):  # the first takes what the others have no use for
+        share += part.share
+        settings = part.sizes(cells, seconds and seconds_to_learn(seconds) * share)
+        if settings:
+            found = {part.name: settings, **found}
+            share = 0.0
+    return found
 
 
 def target_values(cells: pl.Series, target: Target) -> tuple[Tensor, int]:
