@@ -47,9 +47,9 @@ class Said:
         return self.lines[-1][0]
 
 
-def run_alone(script: str, *words: str | Path, limit: float) -> Said:
-    """Runs a script of this folder. Raises TookTooLong beyond the limit, SystemExit where it fails."""
-    command = [sys.executable, "-W", "ignore", str(HERE / script), *map(str, words)]
+def run_alone(script: str, *words: str | Path, limit: float, python: str = sys.executable) -> Said:
+    """Runs a script of this folder. Raises TookTooLong beyond the limit in seconds, SystemExit where it fails."""
+    command = [python, "-W", "ignore", str(HERE / script), *map(str, words)]
     environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(THREADS))}
     with tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()

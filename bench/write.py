@@ -20,6 +20,7 @@ import pictures
 import pixel_files
 import sequence_files
 import sequences
+import tables
 import texts
 from processes import THREADS
 
@@ -71,6 +72,29 @@ def first_fit_lines() -> list[str]:
         "Default settings; the test rows are opened once. Penguins: 20 % of each class. California housing: a file.",
         "",
         *table(first_fits.HEAD, first_fits.rows()),
+    ]
+
+
+def table_lines() -> list[str]:
+    """How good a fit of a table is, beside peers in the same run."""
+    found = list(tables.measured())
+    if not found:
+        return left_out("table", list(tables.TABLES))
+    everyone = tuple(found[0][1])
+    peers = "" if tables.peers_python() else " FIRSTLIGHT_PEERS was not set, so no peer was measured."
+    return [
+        "Log loss, or root mean squared error of a number: the lower, the better. AutoGluon is given",
+        f"{tables.SECONDS:g} seconds and medium quality, the others their defaults (`bench/table_peer.py`). Test rows",
+        "are opened once, and the model that was kept on training rows is scored. The rank is among the peers and one",
+        f"firstlight.{peers}",
+        "",
+        *table(("table", *everyone), tables.score_rows(found)),
+        tables.beaten(found),
+        "",
+        f"Seconds of whole processes, on {THREADS} threads, imports included; firstlight also tests with intervals,",
+        "and writes report and script.",
+        "",
+        *table(("table", *everyone), tables.second_rows(found)),
     ]
 
 
@@ -183,6 +207,7 @@ class Section:
 SECTIONS = (
     Section("first", "The first minute: how long a person waits", first_minute_lines),
     Section("first", "The first fit: how good it is", first_fit_lines),
+    Section("tables", "Tables: how good a fit is, beside the peers", table_lines),
     Section("texts", "Texts: how good a fit is, and how long it takes", text_lines),
     Section("sequences", "DNA: how good a fit is, and how long it takes", sequence_lines),
     Section("pictures", "Pictures and videos: how good a fit is", picture_lines),

@@ -36,7 +36,7 @@ ROWS = pl.DataFrame(
         "open": [True, False, None] * 20,
         "day": pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 2, 29), "1d", eager=True),
         "label": ["a", "b", "a", "c", "a", "b"] * 10,
-        "price": [float(number % 17) for number in range(60)],
+        "price": [float(number % 17 + 9 * (number % 6)) for number in range(60)],  # more for more of `count`
     }
 )
 
@@ -225,7 +225,7 @@ def edit(old: str, new: str) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        (r"members = \d+", "members = 8"),
+        (r"members = \d+", "members = 9"),
         (r"width = \d+", "width = 64"),
         (r"layers = \d+", "layers = 3"),
         (r"width = \d+", "width = 8192"),

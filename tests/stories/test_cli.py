@@ -405,7 +405,7 @@ class TestInspect:
         assert "(the model) Members" in said
         assert "numbers PiecewiseLinear" in said
         assert re.search(
-            r"network\.hidden\.0\.weight 16 × \d+ × 128 born [+-]0\.\d+ ± 0\.\d+ \S.* became [+-]0\.\d+ ±", said
+            r"network\.hidden\.0\.weight 8 × \d+ × 128 born [+-]0\.\d+ ± 0\.\d+ \S.* became [+-]0\.\d+ ±", said
         )
         assert "line.sums.weight" in said
         assert "the 5 example rows in the file; loss against its own answers" in said

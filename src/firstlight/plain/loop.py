@@ -6,6 +6,7 @@ from itertools import islice
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
 
 def rows_of(inputs: dict[str, Tensor], chosen: Tensor) -> dict[str, Tensor]:
@@ -34,14 +35,10 @@ def held_out_outputs(model: nn.Module, inputs: dict[str, Tensor], learns: Tensor
     return outputs.index_copy(1, chosen, found)
 
 
-def descent(
-    model: nn.Module, rate: float, decay: float, steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+def descent(model: nn.Module, rate: float, decay: float, steps: int) -> tuple[torch.optim.AdamW, LambdaLR]:
     """AdamW, and the schedule of its rate: it rises for a twentieth of the steps, then falls to zero."""
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay, fused=True)
-    return optimiser, torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min(1.0, (step + 1) / (0.05 * steps)) * (1 - step / steps)
-    )
+    return optimiser, LambdaLR(optimiser, lambda step: min(1.0, (step + 1) / (0.05 * steps)) * (1 - step / steps))
 
 
 def fit_members(
