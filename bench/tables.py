@@ -32,8 +32,8 @@ TABLES = {
     "letter": ("lettr", "classification"),
     "optdigits": ("Class", "classification"),
 }
-US, US_SHORT, US_UNASKED = f"firstlight, {SECONDS:g} s", f"firstlight, {SHORT:g} s", "firstlight, unasked"
-OURS = {US: SECONDS, US_SHORT: SHORT, US_UNASKED: None}
+US, US_SHORT = f"firstlight, {SECONDS:g} s", f"firstlight, {SHORT:g} s"
+OURS = {US: SECONDS, US_SHORT: SHORT}
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ def measured() -> Iterator[tuple[str, dict[str, Result]]]:
         yield name, found
 
 
-def _ours(files: Files, task: str, seconds: float | None) -> Result:
+def _ours(files: Files, task: str, seconds: float) -> Result:
     score: ScoreName = "root_mean_squared_error" if task == "regression" else "log_loss"
     with tempfile.TemporaryDirectory() as folder:
         fit = fit_alone(files, Path(folder), seconds)
-        network = fit.run.evaluation and fit.run.evaluation.kept
-        return Result(network.score(score).value if network else None, fit.whole)
+        evaluation = fit.run.evaluation
+        return Result(evaluation.kept.score(score).value if evaluation else None, fit.whole)
 
 
 def _theirs(python: str, peer: str, files: Files, task: str) -> Result:
