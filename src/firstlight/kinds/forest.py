@@ -10,13 +10,13 @@ from torch import Tensor
 from firstlight.kinds.cells import CellPart, Cells, CellSnippets
 from firstlight.kinds.kind import PartSettings
 from firstlight.kinds.speed import adding_speed
-from firstlight.plain.forest import MOST_BINS, SKETCHED, Bins, Forest, bins_of, fit_forest
+from firstlight.plain.forest import MOST_BINS, MOST_GROWN, SKETCHED, Bins, Forest, bins_of, fit_forest
 from firstlight.plain.loop import learning
 
 DEFAULT_SECONDS = 12.0
 EPOCHS = 20
 MOST_TREES, FEWEST_TREES = 25, 2  # an epoch, where no more time was asked for
-MEMBERS, MOST_MEMBERS = 4, 8
+FEWEST_MEMBERS, MEMBERS, MOST_MEMBERS = 2, 4, 8
 SMALL = 10_000  # rows up to which there are as many members as folds
 QUESTIONS = 6
 BINS = 128
@@ -54,6 +54,8 @@ def sizes(cells: Cells, seconds: float | None) -> ForestSettings:
     members = MEMBERS
     if cells.rows < SMALL or affordable > MOST_TREES * MOST_MEMBERS:
         members = MOST_MEMBERS
+    elif affordable < MOST_TREES:
+        members = FEWEST_MEMBERS
     most = MOST_TREES if seconds is None else 2 * MOST_TREES
     trees = max(FEWEST_TREES, min(most, int(affordable / members)))
     rate = min(HIGHEST_RATE, max(LOWEST_RATE, WAY / (EPOCHS * trees)))
@@ -67,8 +69,9 @@ def seconds_a_tree(cells: Cells, asked: int) -> float:
     """How long a tree of one member takes on this machine."""
     numbers = 1 if cells.outputs <= 2 else cells.outputs
     stats = 1 + min(numbers, SKETCHED)
-    additions = cells.rows * asked * stats * QUESTIONS * PLACES_SHARE
-    additions += stats * asked * BINS * float(2**QUESTIONS) * BIN_PASSES + cells.rows * numbers * OUTPUT_PASSES
+    rows = min(cells.rows, MOST_GROWN)
+    additions = rows * asked * stats * QUESTIONS * PLACES_SHARE
+    additions += stats * asked * BINS * float(2**QUESTIONS) * BIN_PASSES + rows * numbers * OUTPUT_PASSES
     return TREE_OVERHEAD / MEMBERS + additions / adding_speed()
 
 
@@ -94,7 +97,7 @@ def _build_line(blocks: Sequence[str], settings: ForestSettings, outputs: int) -
 
 FOREST = CellPart(
     name="forest",
-    told="the columns, by trees",
+    told="the same columns by trees",
     settings=ForestSettings,
     reasons={
         "members": "each learns from other folds",

@@ -107,7 +107,7 @@ def _build_line(blocks: Sequence[str], settings: NeighbourSettings, outputs: int
 
 NEIGHBOURS = CellPart(
     name="neighbours",
-    told="the columns, by similar rows",
+    told="the same columns by similar rows",
     settings=NeighbourSettings,
     reasons={
         "members": "more where rows are few, so that many are answered by one that holds them out",

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from firstlight.plain.loop import rows_of
 from firstlight.plain.numbers import LARGEST
 from firstlight.plain.pieces import as_goals, weighted_mean
 
 MOST_BINS = 254  # of a column, so that their numbers fit into a byte; 0 is for gaps and unknown words
+MOST_GROWN = 1_000_000  # rows that trees are grown from: of more, chosen by chance, so that memory stays bounded
 SKETCHED = 4  # numbers that stand for a row's errors in all classes while questions are sought
 
 
@@ -56,7 +58,7 @@ def edges_of(values: Tensor, most: int) -> Tensor:
     if not values.is_floating_point():
         return torch.zeros(values.shape[1], 0, dtype=torch.float64)
     edges = []
-    for cells in values.T:
+    for cells in values[:: max(1, len(values) // MOST_GROWN)].T:
         known = cells[~cells.isnan()].sort().values
         different = known.unique()
         between = (different[1:] + different[:-1]) / 2
@@ -155,6 +157,9 @@ def fit_forest(
     multiplied by random numbers first, which keeps most of what tells rows apart. Source: SketchBoost, Iosipoi and
     Vakhrushev 2022.
     """
+    if len(targets) > MOST_GROWN:
+        chosen = torch.randperm(len(targets))[:MOST_GROWN]
+        inputs, targets, learns = rows_of(inputs, chosen), targets[chosen], learns[:, chosen]
     bins, ordered = model.bins(inputs).long(), model.bins.ordered(inputs)
     classes = not targets.is_floating_point()
     goals = F.one_hot(targets, model.outputs).float() if classes else targets.float().unsqueeze(1)

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 PENALTIES = 10.0 ** torch.arange(-2, 9, dtype=torch.float64)  # on weights whose features have a deviation of 1
+ROWS_AT_ONCE = 2**16  # so that memory stays bounded
 ROWS_ASKED = 20_000
 
 
@@ -36,12 +37,17 @@ def least_squares(design: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     penalties that one is taken with which each row is predicted best by the line through all others.
     """
     mean, target_mean = design.mean(dim=0), targets.mean()
-    centred, truth = design - mean, targets - target_mean
-    strengths, directions = torch.linalg.eigh(centred.T @ centred)
-    pull = directions.T @ (centred.T @ truth)
+    gram, product = torch.zeros(len(mean), len(mean)).double(), torch.zeros(len(mean)).double()
+    for block, truth in zip(design.split(ROWS_AT_ONCE), targets.split(ROWS_AT_ONCE), strict=True):
+        centred = block - mean
+        gram += centred.T @ centred
+        product += centred.T @ (truth - target_mean)
+    strengths, directions = torch.linalg.eigh(gram)
+    pull = directions.T @ product
     shrunk = 1 / (strengths.clamp_min(0).unsqueeze(1) + PENALTIES)  # (width, penalties)
-    asked = slice(None, None, max(1, len(centred) // ROWS_ASKED))  # of very many rows some are enough
-    errors = left_out_errors(centred[asked] @ directions, truth[asked], pull, shrunk, len(centred))
+    asked = slice(None, None, max(1, len(design) // ROWS_ASKED))  # of very many rows some are enough
+    turned, truth = (design[asked] - mean) @ directions, targets[asked] - target_mean
+    errors = left_out_errors(turned, truth, pull, shrunk, len(design))
     weight = directions @ (pull * shrunk[:, errors.argmin()])
     return weight.unsqueeze(0), (target_mean - mean @ weight).unsqueeze(0)
 

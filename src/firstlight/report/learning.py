@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
 from firstlight.evaluate.wording import significant, thousandths
+from firstlight.kinds.forest import FOREST
 from firstlight.model.building import network_anew, parameters_of, parts_of
 from firstlight.model.predictor import CONSTANT, LINE, NETWORK, Predictor, as_one
 from firstlight.report import charts
@@ -30,6 +31,9 @@ WHAT_IT_DOES = {
     "Conv2d": "the same weighted sums at each place of a picture",
     "BatchNorm1d": "each channel with a mean of 0 and a spread of 1, then as wide as was learned",
     "BatchNorm2d": "each channel with a mean of 0 and a spread of 1, then as wide as was learned",
+    "Bins": "the number of the bin that each cell falls into, 0 for a gap",
+    "Forest": "in each tree the leaf that the row's bins lead to; the sum of what stands in these leaves",
+    "Neighbours": "the mean of what is known of similar rows, the nearer the more",
     "LayerNorm": "each row with a mean of 0 and a spread of 1, then as wide as was learned",
     "Dropout": "while it learns, sets some numbers to 0 by chance, so that it relies on none alone",
     "Embedding": "a row of numbers for each word",
@@ -99,8 +103,12 @@ def _modules(question: str, story: Story, model: nn.Module, caption: str) -> Gri
 
 
 def _leaves(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The modules that have no modules in them, by name, in the order in which a row meets them."""
-    return ((name, module) for name, module in model.named_modules() if name and not any(module.children()))
+    """The modules that have no modules in them, or parameters of their own, by name, in the order of the parts."""
+    return (
+        (name, module)
+        for name, module in model.named_modules()
+        if name and (not any(module.children()) or any(True for _ in module.parameters(recurse=False)))
+    )
 
 
 def _does(module: nn.Module) -> str:
@@ -153,8 +161,10 @@ def fit_chapter(story: Story) -> Chapter:
     history, fitting, network = story.run.history, story.plan.fitting, story.plan.network
     predictor = story.run.predictor
     steps = f", {number(network.batch)} rows a step" if network else ""
+    trees = FOREST.name in predictor.network
+    grown = " Trees are grown one after the other, each where the others err." if trees else ""
     lead = (
-        f"Gradient descent on the network{steps}, {_epochs(len(history))}. Each member "
+        f"Gradient descent on the network{steps}, {_epochs(len(history))}.{grown} Each member "
         f"learns from {fitting.folds - 1} of {fitting.folds} parts of the training rows and is judged on the part it "
         "holds out. The straight line is computed at once, without steps."
     )
