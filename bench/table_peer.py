@@ -59,10 +59,6 @@ def estimator(peer: str, task: str, threads: int) -> Any:
 
         kind = XGBRegressor if number else XGBClassifier
         return kind(tree_method="hist", enable_categorical=True, n_jobs=threads, random_state=0)
-    if peer == "RealMLP-TD-S":
-        from pytabkit import RealMLP_TD_S_Classifier, RealMLP_TD_S_Regressor
-
-        return (RealMLP_TD_S_Regressor if number else RealMLP_TD_S_Classifier)(random_state=0, n_threads=threads)
     from catboost import CatBoostClassifier, CatBoostRegressor
 
     kind = CatBoostRegressor if number else CatBoostClassifier
@@ -93,9 +89,6 @@ def answer(
         for name in words_of(features):
             if len(features[name].cat.categories) > 255:  # more than it takes as categories
                 features[name], unseen[name] = features[name].cat.codes, unseen[name].cat.codes
-    if peer == "RealMLP-TD-S":
-        middle = features.median(numeric_only=True)
-        features, unseen = (with_word_for_gaps(each).fillna(middle) for each in (features, unseen))
     model = estimator(peer, task, threads)
     model.fit(features, truth, **told)
     return np.asarray(model.predict(unseen) if task == "regression" else model.predict_proba(unseen))

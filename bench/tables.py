@@ -1,7 +1,7 @@
 """Tables: how good a fit is, in the same minute as the peers that one would use instead.
 
 The peers run where they are installed: FIRSTLIGHT_PEERS names a Python that has lightgbm, xgboost, catboost,
-autogluon.tabular, pytabkit and scikit-learn. Every fit is started anew, in turns; the test rows are opened once.
+autogluon.tabular and scikit-learn. Every fit is started anew, in turns; the test rows are opened once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from processes import SHARED, THREADS, Files, TookTooLong, files_of, fit_alone, 
 from firstlight.evaluate.evaluation import ScoreName
 
 FOLDER = SHARED / "table"
-PEERS = ("LightGBM", "XGBoost", "CatBoost", "HistGradientBoosting", "RealMLP-TD-S", "AutoGluon")
+PEERS = ("LightGBM", "XGBoost", "CatBoost", "HistGradientBoosting", "AutoGluon")
 SECONDS = 60.0  # for firstlight and AutoGluon; the others take what their defaults take
 SHORT = 10.0
 LIMIT = 400.0  # seconds after which a peer is ended
