@@ -16,6 +16,7 @@ from pathlib import Path
 
 import first_fits
 import first_minute
+import line_speed
 import pictures
 import pixel_files
 import sequence_files
@@ -95,6 +96,17 @@ def table_lines() -> list[str]:
         "and writes report and script.",
         "",
         *table(("table", *everyone), tables.second_rows(found)),
+    ]
+
+
+def line_lines() -> list[str]:
+    """How fast the straight line is found."""
+    return [
+        f"Medians of {line_speed.TIMES}, in turns in one process, float64; the others: so many times our seconds.",
+        "Ours also chooses one penalty of eleven, by leaving each row out. Last column: the farthest of our weights",
+        "from those of least squares without a penalty.",
+        "",
+        *table(line_speed.HEAD, line_speed.rows()),
     ]
 
 
@@ -208,6 +220,7 @@ SECTIONS = (
     Section("first", "The first minute: how long a person waits", first_minute_lines),
     Section("first", "The first fit: how good it is", first_fit_lines),
     Section("tables", "Tables: how good a fit is, beside the peers", table_lines),
+    Section("line", "The straight line: how fast it is found", line_lines),
     Section("texts", "Texts: how good a fit is, and how long it takes", text_lines),
     Section("sequences", "DNA: how good a fit is, and how long it takes", sequence_lines),
     Section("pictures", "Pictures and videos: how good a fit is", picture_lines),
