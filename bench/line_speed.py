@@ -48,4 +48,4 @@ def _farthest(design: Tensor, targets: Tensor) -> float:
     """How far a weight lies from that of least squares without any penalty, by another decomposition."""
     centred, truth = design - design.mean(dim=0), targets - targets.mean()
     exact = torch.linalg.lstsq(centred, truth.unsqueeze(1)).solution.flatten()
-    return (least_squares(design, targets)[0][0] - exact).abs().max().item()
+    return float((least_squares(design, targets)[0][0] - exact).abs().max())
