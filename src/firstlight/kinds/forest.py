@@ -18,7 +18,8 @@ EPOCHS = 20
 MOST_TREES, FEWEST_TREES = 25, 2  # an epoch, where no more time was asked for
 FEWEST_MEMBERS, MEMBERS, MOST_MEMBERS = 2, 4, 8
 SMALL = 10_000  # rows up to which there are as many members as folds
-QUESTIONS = 6
+QUESTIONS, FEW_QUESTIONS = 7, 6
+FEW_ROWS = 4_000  # up to which a tree asks less
 BINS = 128
 DECAY = 3.0
 FEWEST_ASKED, ASKED_SHARE = 8, 0.25  # columns that a tree may ask about
@@ -49,7 +50,8 @@ class ForestSettings(PartSettings, frozen=True):
 def sizes(cells: Cells, seconds: float | None) -> ForestSettings:
     """As many trees as there is time for, up to where more were seen to add little; then more members."""
     asked = min(cells.columns, max(FEWEST_ASKED, round(ASKED_SHARE * cells.columns)))
-    a_tree = seconds_a_tree(cells, asked)
+    questions = FEW_QUESTIONS if cells.rows < FEW_ROWS else QUESTIONS
+    a_tree = seconds_a_tree(cells, asked, questions)
     affordable = (DEFAULT_SECONDS if seconds is None else seconds) / a_tree / EPOCHS
     members = MEMBERS
     if cells.rows < SMALL or affordable > MOST_TREES * MOST_MEMBERS:
@@ -60,18 +62,18 @@ def sizes(cells: Cells, seconds: float | None) -> ForestSettings:
     trees = max(FEWEST_TREES, min(most, int(affordable / members)))
     rate = min(HIGHEST_RATE, max(LOWEST_RATE, WAY / (EPOCHS * trees)))
     return ForestSettings(
-        epochs=EPOCHS, members=members, trees=trees, questions=QUESTIONS, bins=BINS, rate=round(rate, 3),
+        epochs=EPOCHS, members=members, trees=trees, questions=questions, bins=BINS, rate=round(rate, 3),
         share=round(asked / cells.columns, 3), decay=DECAY,
     )  # fmt: skip
 
 
-def seconds_a_tree(cells: Cells, asked: int) -> float:
+def seconds_a_tree(cells: Cells, asked: int, questions: int) -> float:
     """How long a tree of one member takes on this machine."""
     numbers = 1 if cells.outputs <= 2 else cells.outputs
     stats = 1 + min(numbers, SKETCHED)
     rows = min(cells.rows, MOST_GROWN)
-    additions = rows * asked * stats * QUESTIONS * PLACES_SHARE
-    additions += stats * asked * BINS * float(2**QUESTIONS) * BIN_PASSES + rows * numbers * OUTPUT_PASSES
+    additions = rows * asked * stats * questions * PLACES_SHARE
+    additions += stats * asked * BINS * float(2**questions) * BIN_PASSES + rows * numbers * OUTPUT_PASSES
     return TREE_OVERHEAD / MEMBERS + additions / adding_speed()
 
 
@@ -102,6 +104,7 @@ FOREST = CellPart(
     reasons={
         "members": "each learns from other folds",
         "trees": "as many as fit into the time, up to where more add little",
+        "questions": "one more helped on four of five tables, where there are rows enough",
         "rate": "so that all trees together go about as far, however many they are",
         "share": "a quarter of the columns, eight at least: trees that differ err differently",
         "decay": "flat from 1 to 10 on seven tables",
