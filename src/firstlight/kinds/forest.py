@@ -13,7 +13,6 @@ from firstlight.kinds.speed import adding_speed
 from firstlight.plain.forest import MOST_BINS, MOST_GROWN, SKETCHED, Bins, Forest, bins_of, fit_forest
 from firstlight.plain.loop import learning
 
-DEFAULT_SECONDS = 12.0
 EPOCHS = 20
 MOST_TREES, FEWEST_TREES = 25, 2  # an epoch, where no more time was asked for
 FEWEST_MEMBERS, MEMBERS, MOST_MEMBERS = 2, 4, 8
@@ -52,7 +51,7 @@ def sizes(cells: Cells, seconds: float | None) -> ForestSettings:
     asked = min(cells.columns, max(FEWEST_ASKED, round(ASKED_SHARE * cells.columns)))
     questions = FEW_QUESTIONS if cells.rows < FEW_ROWS else QUESTIONS
     a_tree = seconds_a_tree(cells, asked, questions)
-    affordable = (DEFAULT_SECONDS if seconds is None else seconds) / a_tree / EPOCHS
+    affordable = (cells.usual_seconds if seconds is None else seconds) / a_tree / EPOCHS
     members = MEMBERS
     if cells.rows < SMALL or affordable > MOST_TREES * MOST_MEMBERS:
         members = MOST_MEMBERS

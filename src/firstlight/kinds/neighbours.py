@@ -15,7 +15,6 @@ from firstlight.plain.loop import learning
 from firstlight.plain.neighbours import MOST_TAUGHT, Neighbours, features_of_cells, fit_neighbours
 from firstlight.plain.numbers import PiecewiseLinear
 
-DEFAULT_SECONDS = 12.0
 FEWEST_EPOCHS, MOST_EPOCHS = 2, 10
 SIZE, WIDTH, BINS = 64, 128, 32
 OTHERS, KEPT = 4096, 10_000
@@ -52,7 +51,7 @@ def sizes(cells: Cells, seconds: float | None) -> NeighbourSettings | None:
     """As many epochs as there is time for; none where that would be too few to learn what is similar."""
     batch = next((batch for most, batch in BATCHES if cells.rows < most), LARGEST_BATCH)
     members = next((members for most, members in MEMBERS if cells.rows < most), FEWEST_MEMBERS)
-    epochs = int((DEFAULT_SECONDS if seconds is None else seconds) / seconds_an_epoch(cells, members, batch))
+    epochs = int((cells.usual_seconds if seconds is None else seconds) / seconds_an_epoch(cells, members, batch))
     if epochs < FEWEST_EPOCHS:
         return None
     return NeighbourSettings(

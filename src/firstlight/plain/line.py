@@ -5,8 +5,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 PENALTIES = 10.0 ** torch.arange(-2, 9, dtype=torch.float64)  # on weights whose features have a deviation of 1
-ROWS_AT_ONCE = 2**16  # so that memory stays bounded
-ROWS_ASKED = 20_000
+ROWS_AT_ONCE = 2**13  # so that memory stays bounded
+COLUMNS_AT_ONCE = 128
+ROWS_ASKED = 10_000
 
 
 class Line(nn.Module):
@@ -40,7 +41,7 @@ def least_squares(design: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     gram, product = torch.zeros(len(mean), len(mean)).double(), torch.zeros(len(mean)).double()
     for block, truth in zip(design.split(ROWS_AT_ONCE), targets.split(ROWS_AT_ONCE), strict=True):
         centred = block - mean
-        gram += centred.T @ centred
+        gram += products_of_columns(centred)
         product += centred.T @ (truth - target_mean)
     strengths, directions = torch.linalg.eigh(gram)
     pull = directions.T @ product
@@ -50,6 +51,16 @@ def least_squares(design: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     errors = left_out_errors(turned, truth, pull, shrunk, len(design))
     weight = directions @ (pull * shrunk[:, errors.argmin()])
     return weight.unsqueeze(0), (target_mean - mean @ weight).unsqueeze(0)
+
+
+def products_of_columns(values: Tensor) -> Tensor:
+    """values.T @ values, (width, width): as it is the same above and below the diagonal, each half is reckoned once."""
+    products = torch.empty(values.shape[1], values.shape[1], dtype=values.dtype)
+    for first in range(0, values.shape[1], COLUMNS_AT_ONCE):
+        some = slice(first, first + COLUMNS_AT_ONCE)
+        strip = values[:, some].T @ values[:, first:]
+        products[some, first:], products[first:, some] = strip, strip.T
+    return products
 
 
 def left_out_errors(turned: Tensor, truth: Tensor, pull: Tensor, shrunk: Tensor, rows: int) -> Tensor:
