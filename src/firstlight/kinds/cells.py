@@ -30,7 +30,7 @@ class Cells:
     @property
     def usual_seconds(self) -> float:
         """What a part takes at most where no time was asked for: a small table shall not wait."""
-        return min(12.0, 1 + self.rows / 500)
+        return min(12.0, max(1.0, self.rows / 800))
 
 
 @dataclass(frozen=True)
