@@ -57,7 +57,7 @@ def _head(predictor: Predictor, evaluation: Evaluation | None) -> str:
     plan = predictor.plan
     what = "a network of several members" if predictor.kept == NETWORK else "a straight line"
     if predictor.kept == NETWORK and plan.cell_parts:
-        what += " with trees beside it"
+        what = "a network of several parts"
     tested = "then tests it on rows that it has not seen, " if evaluation else ""
     text = (
         f"Predicts {_safe(plan.target.column)!r} from the other columns of {_safe(plan.source.name)}, in plain PyTorch."

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic
+from typing import Generic, TypeVar
 
+from pydantic import Field
 from torch import Tensor, nn
 
-from firstlight.kinds.kind import NetworkPart, P
+from firstlight.kinds.kind import NetworkPart, PartSettings
+from firstlight.plain.loop import learning
 
-FEWEST_ROWS = 500  # with fewer, such parts were seen to add little to small networks and a line
+FEWEST_ROWS = 500  # with fewer the small networks stand alone, and the script stays short
 
 
 @dataclass(frozen=True)
@@ -28,22 +30,51 @@ class Cells:
     outputs: int
 
     @property
+    def enough(self) -> bool:
+        """Whether there are cells, and rows enough for more than small networks."""
+        return self.columns > 0 and self.rows >= FEWEST_ROWS
+
+    @property
     def usual_seconds(self) -> float:
         """What a part takes at most where no time was asked for: a small table shall not wait."""
         return min(12.0, max(1.0, self.rows / 800))
 
 
+class CellSettings(PartSettings, frozen=True):
+    """What all such parts decide: how many members there are, each of which holds a fold out."""
+
+    members: int = Field(ge=1, le=256)
+
+
+C = TypeVar("C", bound=CellSettings)
+
+
+def learns(folds: Tensor, settings: CellSettings) -> Tensor:
+    """From which rows each member of such a part learns: (members, rows)."""
+    return learning(folds, settings.members)
+
+
+def learns_line(settings: CellSettings) -> str:
+    """The expression by which a script does that."""
+    return f"learning(folds, {settings.members})"
+
+
+def names_line(blocks: Sequence[str]) -> str:
+    """The names of blocks as a script writes them."""
+    return ", ".join(f'"{name}"' for name in blocks)
+
+
 @dataclass(frozen=True)
-class CellSnippets(Generic[P]):
+class CellSnippets(Generic[C]):
     """The expressions by which a script makes and fits such a part; see `PartSnippets`."""
 
-    build: Callable[[Sequence[str], P, int], str]
-    learns: Callable[[P], str]
-    fit: Callable[[P], tuple[str, str]]
+    build: Callable[[Sequence[str], C, int], str]
+    fit: Callable[[C], tuple[str, str]]
+    learns: Callable[[C], str] = learns_line
 
 
 @dataclass(frozen=True)
-class CellPart(NetworkPart[P]):
+class CellPart(NetworkPart[C]):
     """A part of the network over the columns that are read cell by cell, of all kinds together.
 
     sizes(cells, seconds)                      the settings, in the time asked for or in that which it takes to do well;
@@ -55,7 +86,7 @@ class CellPart(NetworkPart[P]):
     """
 
     share: float  # of the time that was asked for
-    sizes: Callable[[Cells, float | None], P | None]
-    build: Callable[[Mapping[str, Tensor], Sequence[str], P, int], nn.Module]
-    rebuild: Callable[[Mapping[str, Tensor], Sequence[str], P, int], nn.Module]
-    snippets: CellSnippets[P]
+    sizes: Callable[[Cells, float | None], C | None]
+    build: Callable[[Mapping[str, Tensor], Sequence[str], C, int], nn.Module]
+    rebuild: Callable[[Mapping[str, Tensor], Sequence[str], C, int], nn.Module]
+    snippets: CellSnippets[C]

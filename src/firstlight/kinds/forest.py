@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field
 from torch import Tensor
 
-from firstlight.kinds.cells import CellPart, Cells, CellSnippets
-from firstlight.kinds.kind import PartSettings
+from firstlight.kinds.cells import CellPart, Cells, CellSettings, CellSnippets, learns, names_line
 from firstlight.kinds.speed import adding_speed
 from firstlight.plain.forest import MOST_BINS, MOST_GROWN, SKETCHED, Bins, Forest, bins_of, fit_forest
-from firstlight.plain.loop import learning
 
 EPOCHS = 20
 MOST_TREES, FEWEST_TREES = 25, 2  # an epoch, where no more time was asked for
@@ -29,15 +27,13 @@ TREE_OVERHEAD = 0.004  # seconds
 PLACES_SHARE, BIN_PASSES, OUTPUT_PASSES = 1.3, 6.0, 19.0
 
 
-class ForestSettings(PartSettings, frozen=True):
-    """How trees are grown: so many in each epoch for each member, of which each holds a fold out.
+class ForestSettings(CellSettings, frozen=True):
+    """How trees are grown: so many in each epoch for each member.
 
-    questions: that a tree asks.
-    bins: into which numbers fall. rate: how far each tree goes. share: of the columns, about which a tree may ask.
-    decay: rows' worth of doubt that a leaf has of itself.
+    questions: that a tree asks. bins: into which numbers fall. rate: how far each tree goes. share: of the columns,
+    about which a tree may ask. decay: rows' worth of doubt that a leaf has of itself.
     """
 
-    members: int = Field(ge=1, le=256)
     trees: int = Field(ge=1, le=10_000)
     questions: int = Field(ge=1, le=12)
     bins: int = Field(ge=2, le=MOST_BINS)
@@ -89,9 +85,8 @@ def _forest(bins: Bins, settings: ForestSettings, outputs: int) -> Forest:
 
 
 def _build_line(blocks: Sequence[str], settings: ForestSettings, outputs: int) -> str:
-    names = ", ".join(f'"{name}"' for name in blocks)
     return (
-        f"Forest(\n    bins_of(inputs, [{names}], most={settings.bins}),\n    members={settings.members}, "
+        f"Forest(\n    bins_of(inputs, [{names_line(blocks)}], most={settings.bins}),\n    members={settings.members}, "
         f"trees={settings.epochs * settings.trees}, questions={settings.questions}, outputs={outputs},\n)"
     )
 
@@ -112,13 +107,12 @@ FOREST = CellPart(
     sizes=sizes,
     build=_build,
     rebuild=_rebuild,
-    learns=lambda folds, settings: learning(folds, settings.members),
+    learns=learns,
     fit=lambda module, inputs, targets, learns, losses_of, settings: fit_forest(
         module, inputs, targets, learns, losses_of, settings.epochs, settings.rate, settings.share, settings.decay
     ),
     snippets=CellSnippets(
         build=_build_line,
-        learns=lambda settings: f"learning(folds, {settings.members})",
         fit=lambda settings: (
             "fit_forest",
             f"epochs={settings.epochs}, rate={settings.rate!r}, share={settings.share!r}, decay={settings.decay!r}",

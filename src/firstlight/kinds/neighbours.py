@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field
 from torch import Tensor, nn
 
-from firstlight.kinds.cells import CellPart, Cells, CellSnippets
-from firstlight.kinds.kind import PartSettings
+from firstlight.kinds.cells import CellPart, Cells, CellSettings, CellSnippets, learns, names_line
 from firstlight.kinds.speed import machine_speed
 from firstlight.plain.categories import OneHot
-from firstlight.plain.loop import learning
 from firstlight.plain.neighbours import MOST_TAUGHT, Neighbours, features_of_cells, fit_neighbours
 from firstlight.plain.numbers import PiecewiseLinear
 
@@ -24,19 +22,18 @@ MEMBERS = ((3_000, 8), (10_000, 4))  # up to so many rows, so many
 FEWEST_MEMBERS = 2
 BATCHES = ((3_000, 64), (8_000, 128), (64_000, 256))  # up to so many rows, so many a step
 LARGEST_BATCH = 512
-# How long a step takes: seen on six tables
+# How long a step takes: seen on two tables
 STEP_OVERHEAD = 0.002  # seconds
 WEIGHING = 1200  # of one row by another, in products
 
 
-class NeighbourSettings(PartSettings, frozen=True):
+class NeighbourSettings(CellSettings, frozen=True):
     """How rows are placed and compared: members, each with places of a size and a hidden layer of a width.
 
     bins: into which numbers fall. others: rows of which each step's batch is answered. kept: rows that are remembered.
     rate, decay: AdamW's.
     """
 
-    members: int = Field(ge=1, le=256)
     size: int = Field(ge=1, le=4096)
     width: int = Field(ge=1, le=8192)
     bins: int = Field(ge=1, le=1024)
@@ -96,9 +93,8 @@ def _rebuild(
 
 
 def _build_line(blocks: Sequence[str], settings: NeighbourSettings, outputs: int) -> str:
-    names = ", ".join(f'"{name}"' for name in blocks)
     return (
-        f"Neighbours(\n    features_of_cells(inputs, [{names}], bins={settings.bins}),\n"
+        f"Neighbours(\n    features_of_cells(inputs, [{names_line(blocks)}], bins={settings.bins}),\n"
         f"    members={settings.members}, size={settings.size}, width={settings.width}, "
         f"kept=min({settings.kept}, len(train)), outputs={outputs}, classes={outputs > 1},\n)"
     )
@@ -110,23 +106,22 @@ NEIGHBOURS = CellPart(
     settings=NeighbourSettings,
     reasons={
         "members": "more where rows are few, so that many are answered by one that holds them out",
-        "others": "with half as many, errors were a quarter higher",
+        "others": "with half as many, the error on held-out letters was a quarter higher",
         "kept": "so many are compared in a moment",
         "batch": "smaller where there are few rows",
-        "epochs": "as many as fit into the time; more than ten were seen to add little",
+        "epochs": "as many as fit into the time; ten at most where none was asked for",
     },
     share=0.35,
     sizes=sizes,
     build=_build,
     rebuild=_rebuild,
-    learns=lambda folds, settings: learning(folds, settings.members),
+    learns=learns,
     fit=lambda module, inputs, targets, learns, losses_of, settings: fit_neighbours(
         module, inputs, targets, learns, losses_of, settings.epochs, settings.batch, settings.others, settings.rate,
         settings.decay,
     ),
     snippets=CellSnippets(
         build=_build_line,
-        learns=lambda settings: f"learning(folds, {settings.members})",
         fit=lambda settings: (
             "fit_neighbours",
             f"epochs={settings.epochs}, batch={settings.batch}, others={settings.others}, rate={settings.rate!r}, "

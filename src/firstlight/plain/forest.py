@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from firstlight.plain.loop import rows_of
 from firstlight.plain.numbers import LARGEST
-from firstlight.plain.pieces import as_goals, weighted_mean
+from firstlight.plain.pieces import weighted_mean
+from firstlight.plain.targets import as_goals, goals_of
 
 MOST_BINS = 254  # of a column, so that their numbers fit into a byte; 0 is for gaps and unknown words
 MOST_GROWN = 1_000_000  # rows that trees are grown from: of more, chosen by chance, so that memory stays bounded
@@ -91,8 +92,7 @@ class Forest(nn.Module):
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         bins = self.bins(inputs)
-        sums = [start + self.said(member, bins) for member, start in enumerate(self.start)]
-        answers = torch.stack(sums)
+        answers = torch.stack([start + self.said(member, bins) for member, start in enumerate(self.start)])
         return F.pad(answers, (1, 0)) if self.outputs == 2 else answers
 
     def said(self, member: int, bins: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ def best_questions(bins: Tensor, ordered: Tensor, errors: Tensor, questions: int
         whole = upto[..., -1:]
         yes = torch.where(ordered.view(-1, 1, 1), whole - upto, sums)
         no = whole - yes
-        explained = (yes[:, 1:].square().sum(1) / (yes[:, 0] + decay)) + no[:, 1:].square().sum(1) / (no[:, 0] + decay)
+        explained = yes[:, 1:].square().sum(1) / (yes[:, 0] + decay) + no[:, 1:].square().sum(1) / (no[:, 0] + decay)
         best = explained.sum(2).flatten(1).argmax(dim=1)  # over columns and bins
         column, place = best // size, best % size
         first = torch.where(ordered[column], place + 1, place)
@@ -162,8 +162,7 @@ def fit_forest(
         inputs, targets, learns = rows_of(inputs, chosen), targets[chosen], learns[:, chosen]
     bins, ordered = model.bins(inputs).long(), model.bins.ordered(inputs)
     classes = not targets.is_floating_point()
-    goals = F.one_hot(targets, model.outputs).float() if classes else targets.float().unsqueeze(1)
-    goals = goals[:, 1:] if model.outputs == 2 else goals
+    goals = goals_of(targets, model.outputs)
     weights = learns.unsqueeze(2)
     with torch.no_grad():
         mean = (weights * goals).sum(1, keepdim=True) / weights.sum(1, keepdim=True)

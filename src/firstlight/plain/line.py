@@ -7,7 +7,7 @@ from torch.nn import functional as F
 PENALTIES = 10.0 ** torch.arange(-2, 9, dtype=torch.float64)  # on weights whose features have a deviation of 1
 ROWS_AT_ONCE = 2**13  # so that memory stays bounded
 COLUMNS_AT_ONCE = 128
-ROWS_ASKED = 10_000
+ROWS_ASKED = 10_000  # when a penalty is chosen
 
 
 class Line(nn.Module):

@@ -90,14 +90,13 @@ def fit_neighbours(
     """Gradient descent; in every step a batch is answered from other rows chosen by chance. Yields as `fit_members`."""
     taught = torch.randperm(len(targets))[:MOST_TAUGHT]
     features = torch.cat([model.described(rows_of(inputs, block)) for block in taught.split(4096)])
-    all_targets, all_learns, targets, learns = targets, learns, targets[taught], learns[:, taught]
-    rows = len(targets)
+    targets, learns, rows = targets[taught], learns[:, taught], len(taught)
     known = F.one_hot(targets, model.known.shape[1]).float() if model.classes else targets.float().unsqueeze(1)
     kept = slice(0, len(model.known))
     model.known.copy_(known[kept])
     model.seen.copy_(learns[:, kept])
     optimiser, schedule = descent(model, rate, decay, epochs * -(-rows // batch))
-    watched = torch.randperm(len(all_targets))[:4096]
+    watched = taught[:4096]  # they stand in random order
     for epoch in range(1, epochs + 1):
         model.train()
         total = torch.zeros(())
@@ -117,5 +116,5 @@ def fit_neighbours(
             total += loss.detach() * asking
         with torch.no_grad():
             model.keys.copy_(torch.cat([model.places(block) for block in features[kept].split(4096)], dim=1))
-        losses = losses_of(outputs_of(model, inputs, watched), all_targets[watched])
-        yield epoch, total.item() / rows, weighted_mean(losses, 1 - all_learns[:, watched])
+        losses = losses_of(outputs_of(model, inputs, watched), targets[: len(watched)])
+        yield epoch, total.item() / rows, weighted_mean(losses, 1 - learns[:, : len(watched)])

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from firstlight.plain.ragged import Ragged, TwoLevels
+from firstlight.plain.targets import as_goals, goals_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,16 +90,6 @@ def learning_and_all(folds: Tensor, members: int) -> Tensor:
     return (folds != held_out.unsqueeze(1)).float()
 
 
-def as_goals(answers: Tensor, classes: bool) -> Tensor:
-    """Answers (..., columns) as the goals are: numbers, or probabilities of classes, of one where there are two."""
-    if not classes:
-        return answers
-    if answers.shape[-1] == 1:
-        return answers.sigmoid()
-    powers = (answers - answers.amax(-1, keepdim=True)).exp()  # a softmax: faster like this over few classes
-    return powers / powers.sum(-1, keepdim=True)
-
-
 @dataclass(frozen=True, eq=False)
 class Regression:
     """What linear members over pieces learn from, seen from both sides, and what is the same in every step.
@@ -138,8 +129,7 @@ def regression(module: PieceSums, inputs: dict[str, Ragged | TwoLevels], targets
     else:
         holders = (seen.texts.turned(len(seen.parts)), seen.parts.turned(pieces))
     classes = not targets.is_floating_point()
-    goals = F.one_hot(targets, module.outputs).float() if classes else targets.float().unsqueeze(1)
-    goals = goals[:, 1:] if module.outputs == 2 else goals
+    goals = goals_of(targets, module.outputs)
     share = (learns / learns.sum(dim=1, keepdim=True)).T.unsqueeze(2)
     return Regression(seen, holders, goals.unsqueeze(1), share, classes)
 

@@ -24,6 +24,24 @@ def member_squared_errors(outputs: Tensor, targets: Tensor) -> Tensor:
     return (outputs.squeeze(-1) - targets).square()
 
 
+def goals_of(targets: Tensor, outputs: int) -> Tensor:
+    """What answers shall come to: numbers (rows, 1), or 0 and 1 for each class, of two for the second: float32."""
+    if targets.is_floating_point():
+        return targets.float().unsqueeze(1)
+    goals = F.one_hot(targets, outputs).float()
+    return goals[:, 1:] if outputs == 2 else goals
+
+
+def as_goals(answers: Tensor, classes: bool) -> Tensor:
+    """Answers (..., columns) as the goals are: numbers, or probabilities of classes, of one where there are two."""
+    if not classes:
+        return answers
+    if answers.shape[-1] == 1:
+        return answers.sigmoid()
+    powers = (answers - answers.amax(-1, keepdim=True)).exp()  # a softmax: faster like this over few classes
+    return powers / powers.sum(-1, keepdim=True)
+
+
 def sharpen(probabilities: Tensor, temperature: float) -> Tensor:
     """Probabilities made surer (temperature below 1) or less sure (above 1); their order stays."""
     return (probabilities.clamp_min(1e-12).log() / temperature).softmax(dim=-1)

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from firstlight.plain.pieces import as_goals, weighted_mean
+from firstlight.plain.pieces import weighted_mean
 from firstlight.plain.ragged import Ragged
+from firstlight.plain.targets import as_goals, goals_of
 
 LEFT_OUT_SHARE = 0.3  # of a text's pieces, each time that it is read in the fit
 
@@ -72,8 +73,7 @@ def fit_vectors(
     """
     texts, rows = inputs[model.view].among(model.known), len(targets)
     classes = not targets.is_floating_point()
-    goals = F.one_hot(targets, model.outputs).float() if classes else targets.float().unsqueeze(1)
-    goals = goals[:, 1:] if model.outputs == 2 else goals
+    goals = goals_of(targets, model.outputs)
     table, heads = model.table.detach(), model.heads.detach()
     squares = torch.full((len(heads), 1, 1), 1e-3)
     for epoch in range(1, epochs + 1):

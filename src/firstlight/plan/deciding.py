@@ -14,7 +14,7 @@ from firstlight.data.pixel_cells import pixel_shape
 from firstlight.data.table import NAMING, Reading
 from firstlight.kinds.all_kinds import CELL_PARTS, KINDS, PARTS_OF_NETWORK, kind_named
 from firstlight.kinds.boolean import BOOLEAN
-from firstlight.kinds.cells import FEWEST_ROWS, Cells
+from firstlight.kinds.cells import Cells
 from firstlight.kinds.date import DATE
 from firstlight.kinds.dna import DNA, are_proteins
 from firstlight.kinds.kind import Aim, Claim, PartSettings, has_words
@@ -108,8 +108,7 @@ def _network(cells: Cells, seconds: float | None) -> Network | None:
     """The small networks over columns that are read cell by cell; None where there are none."""
     if not cells.columns:
         return None
-    others = cells.rows >= FEWEST_ROWS
-    asked = seconds and seconds_to_learn(seconds) * (SHARE if others else 1)
+    asked = seconds and seconds_to_learn(seconds) * (SHARE if cells.enough else 1)
     return network_for(cells.rows, cells.numbers, cells.words, asked)
 
 
@@ -159,7 +158,7 @@ def _kind_parts(
 
 def _cell_parts(cells: Cells, seconds: float | None) -> dict[str, PartSettings]:
     """Those over columns that are read cell by cell."""
-    if not cells.columns or cells.rows < FEWEST_ROWS:
+    if not cells.enough:
         return {}
     found: dict[str, PartSettings] = {}
     share = 0.0
