@@ -246,7 +246,7 @@ def learning_curves(
         "epoch:Q",
         title="epoch",
         scale=alt.Scale(domain=[1, max(len(train), 2)], nice=False),
-        axis=alt.Axis(tickMinStep=1, format="d"),
+        axis=alt.Axis(values=list(range(1, len(train) + 1)) if len(train) < 10 else alt.Undefined, format="d"),
     )
     y = alt.Y(
         "loss:Q",

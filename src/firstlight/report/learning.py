@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
 from firstlight.evaluate.wording import significant, thousandths
-from firstlight.kinds.forest import FOREST
 from firstlight.model.building import network_anew, parameters_of, parts_of
 from firstlight.model.predictor import CONSTANT, LINE, NETWORK, Predictor, as_one
 from firstlight.report import charts
@@ -96,19 +95,23 @@ def _constant(story: Story) -> str:
 def _modules(question: str, story: Story, model: nn.Module, caption: str) -> Grid:
     columns = {kind.block: len(story.plan.of_kind(kind)) for kind in story.plan.kinds}
     rows = []
-    for name, module in _leaves(model):
+    for name, module in _passed(model):
         size = _size(module, columns.get(name.rpartition(".")[2]))
-        rows.append((name, type(module).__name__, _does(module), size, number(parameters_of(module))))
+        rows.append((name, type(module).__name__, _does(module), size, number(_own_parameters(module))))
     return Grid(question, ("module", "class", "what it does", "in → out", "parameters"), tuple(rows), caption)
 
 
-def _leaves(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The modules that have no modules in them, or parameters of their own, by name, in the order of the parts."""
-    return (
-        (name, module)
-        for name, module in model.named_modules()
-        if name and (not any(module.children()) or any(True for _ in module.parameters(recurse=False)))
-    )
+def _passed(model: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """The modules that hold numbers of their own, or no other module, in the order in which a row meets them."""
+    for child_name, child in model.named_children():
+        yield from _passed(child, f"{name}.{child_name}".removeprefix("."))
+    own = any(True for _ in model.parameters(recurse=False)) or any(True for _ in model.buffers(recurse=False))
+    if name and (own or not any(model.children())):
+        yield name, model
+
+
+def _own_parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters(recurse=False))
 
 
 def _does(module: nn.Module) -> str:
@@ -161,10 +164,11 @@ def fit_chapter(story: Story) -> Chapter:
     history, fitting, network = story.run.history, story.plan.fitting, story.plan.network
     predictor = story.run.predictor
     steps = f", {number(network.batch)} rows a step" if network else ""
-    trees = FOREST.name in predictor.network
-    grown = " Trees are grown one after the other, each where the others err." if trees else ""
+    way = f"Gradient descent on the network{steps}, {_epochs(len(history))}"
+    if len(predictor.network) > 1:
+        way = f"Each part of the network goes downhill in its own way, together {_epochs(len(history))}"
     lead = (
-        f"Gradient descent on the network{steps}, {_epochs(len(history))}.{grown} Each member "
+        f"{way}. Each member "
         f"learns from {fitting.folds - 1} of {fitting.folds} parts of the training rows and is judged on the part it "
         "holds out. The straight line is computed at once, without steps."
     )
@@ -176,7 +180,7 @@ def fit_chapter(story: Story) -> Chapter:
             best = min(range(len(told)), key=lambda place: _or_infinite(held_out[place])) + 1
             loss = "log loss" if story.classes else "squared error"
             training = [epoch.training_loss for epoch in told]
-            named = "it" if len(predictor.network) == 1 else part
+            named = "it" if len(predictor.network) == 1 else f"the part {part}"
             blocks.append(charts.learning_curves(training, held_out, best, loss, named))
     settings = Folded("Why these settings", (_sizes(story, "fitting", fitting),))
     blocks += [*_parameters(predictor), *_weights(story), _kept(story), settings]
