@@ -74,7 +74,9 @@ def answer(
 
         metric = "root_mean_squared_error" if task == "regression" else "log_loss"
         with tempfile.TemporaryDirectory() as folder:
-            model = TabularPredictor(target, problem_type=task, eval_metric=metric, path=folder, verbosity=0)
+            classes = train[target].nunique()
+            kind = task if task == "regression" else "binary" if classes == 2 else "multiclass"
+            model = TabularPredictor(target, problem_type=kind, eval_metric=metric, path=folder, verbosity=0)
             model.fit(train, presets="medium_quality", time_limit=seconds, num_cpus=threads)
             given = model.predict(test) if task == "regression" else model.predict_proba(test)
             return np.asarray(given.sort_index(axis=1) if task != "regression" else given)

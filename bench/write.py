@@ -17,6 +17,8 @@ from pathlib import Path
 import first_fits
 import first_minute
 import line_speed
+import loop_peer
+import loop_speed
 import pictures
 import pixel_files
 import sequence_files
@@ -107,6 +109,17 @@ def line_lines() -> list[str]:
         "from those of least squares without a penalty.",
         "",
         *table(line_speed.HEAD, line_speed.rows()),
+    ]
+
+
+def loop_lines() -> list[str]:
+    """How fast the loop is."""
+    return [
+        f"Seconds of an epoch of {loop_peer.ROWS} rows of {loop_peer.COLUMNS} columns, {loop_peer.BATCH} a step,",
+        f"by AdamW: medians of {loop_speed.TIMES} processes, in turns; the others: so many times ours. By hand: a loop",
+        "over tensors in memory, with the fused optimiser (`bench/loop_peer.py`). R2 is on training rows.",
+        "",
+        *table(loop_speed.HEAD, loop_speed.rows()),
     ]
 
 
@@ -221,6 +234,7 @@ SECTIONS = (
     Section("first", "The first fit: how good it is", first_fit_lines),
     Section("tables", "Tables: how good a fit is, beside the peers", table_lines),
     Section("line", "The straight line: how fast it is found", line_lines),
+    Section("loop", "The loop: how fast an epoch is", loop_lines),
     Section("texts", "Texts: how good a fit is, and how long it takes", text_lines),
     Section("sequences", "DNA: how good a fit is, and how long it takes", sequence_lines),
     Section("pictures", "Pictures and videos: how good a fit is", picture_lines),

@@ -19,7 +19,6 @@ from firstlight.workflow import (
 )
 
 Source: TypeAlias = "str | Path | FrameLike | Table"
-TEST_SHARE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +36,7 @@ def requested(
     target: str | None,
     *,
     task: Task | None,
-    test: float | Source,
+    test: float | Source | None,
     by_time: str | None,
     group: str | None,
     time: str | float | None,
@@ -54,9 +53,9 @@ def requested(
         given = {
             "task": task, "by_time": by_time, "group": group, "time": time, "seed": seed or None,
             "pretrained": pretrained,
-            "test": None if _is_usual(test_of(test)) else test,
         }  # fmt: skip
-        return _by_plan(source, target, plan, folder, sheet, [name for name, value in given.items() if value])
+        names = [name for name, value in given.items() if value] + (["test"] if test is not None else [])
+        return _by_plan(source, target, plan, folder, sheet, names)
     if source is None:
         raise Refused("name a table and its column to predict, or a plan that names both.")
     choices = Choices(
@@ -92,8 +91,8 @@ def read_plan(path: Path) -> Plan:
         raise Refused(f"{path} cannot be read: {reason.lower()}.") from error
 
 
-def test_of(test: float | Source) -> float | Source:
-    """A share, 0 for no test, or a source; a text that is a number is a share."""
+def test_of(test: float | Source | None) -> float | Source | None:
+    """A share, 0 for no test, or a source; a text that is a number is a share; None where nothing was asked for."""
     if isinstance(test, str):
         try:
             test = 0.0 if test == "none" else float(test)
@@ -102,11 +101,6 @@ def test_of(test: float | Source) -> float | Source:
     if isinstance(test, float | int) and not 0 <= test < 1:
         raise Refused(f"--test {test:g} is no share of the rows; choose one between 0 and 1, such as 0.2, or none.")
     return test
-
-
-def _is_usual(test: float | Source) -> bool:
-    """Whether it is what a fit does when nothing was asked for. A frame cannot be compared with a number."""
-    return isinstance(test, float) and test == TEST_SHARE
 
 
 def seconds_asked(time: str | float | None) -> float | None:
@@ -129,10 +123,10 @@ def pretrained_asked(pretrained: str | Path | None) -> str | None:
 def refuse_two_ways(choices: Choices) -> None:
     """Rows are set aside in one way; a second one would be silently left out."""
     ways = [name for name, column in (("--by-time", choices.time), ("--group", choices.group)) if column]
-    if not isinstance(choices.test, float | int):
+    if isinstance(choices.test, float | int):
+        ways = ["--test none", *ways] if choices.test == 0 else ways
+    elif choices.test is not None:
         ways.insert(0, "--test FILE")
-    elif choices.test == 0:
-        ways.insert(0, "--test none")
     if len(ways) > 1:
         raise Refused(f"{ways[0]} and {ways[1]} are two ways to set rows aside; choose one.")
 

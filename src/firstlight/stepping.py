@@ -10,7 +10,6 @@ import polars as pl
 from torch import nn
 
 from firstlight.asking import (
-    TEST_SHARE,
     Source,
     pretrained_asked,
     refuse_two_ways,
@@ -60,7 +59,7 @@ def split(
     table: Table,
     target: str = "",
     *,
-    test: float | Source = TEST_SHARE,
+    test: float | Source | None = None,
     by_time: str | None = None,
     group: str | None = None,
     seed: int = 0,

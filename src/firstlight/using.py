@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 from torch import Tensor
 
-from firstlight.asking import TEST_SHARE, Source, place_of, placed, requested, reread
+from firstlight.asking import Source, place_of, placed, requested, reread
 from firstlight.data.pixel_cells import hashed
 from firstlight.data.sources import read
 from firstlight.data.table import NAMING, Table
@@ -49,7 +49,7 @@ def fit(
     target: str | None = None,
     *,
     task: Task | None = None,
-    test: float | Source = TEST_SHARE,
+    test: float | Source | None = None,
     by_time: str | None = None,
     group: str | None = None,
     time: str | float | None = None,
@@ -65,7 +65,8 @@ def fit(
     source:  a path, a pattern of paths, "-", "sqlite:///file.db?table=name", or a frame; None with a plan: the plan's.
     target:  the column to predict; None with a plan: the plan's; None for files that carry labels: "label".
     task:    "classification" or "regression"; else it is decided by the target's cells.
-    test:    the share of rows set aside as the test, 0 or "none" for no test, or a source whose rows are the test.
+    test:    the share of rows set aside as the test, 0 or "none" for no test, or a source whose rows are the test;
+             None: a fifth of the rows, at most 100 000.
     by_time: a column; the latest rows are the test. group: a column; rows of one group never part.
     time:    "30s", "5m", "1h" or seconds: how long the fit may take.
     out:     the run folder; else a new one under runs/.

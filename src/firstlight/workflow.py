@@ -29,6 +29,7 @@ from firstlight.model.building import build_line, parameters_of
 from firstlight.model.encoding import encode_target, learn, strays_in
 from firstlight.model.fitting import Epoch, Lesson, born, finish, fit_line, fit_network, prepare
 from firstlight.model.predictor import Predictor
+from firstlight.plain.split import some_of
 from firstlight.plan.deciding import decide, source_of
 from firstlight.plan.plan import Plan, Split, Task
 from firstlight.plan.splitting import (
@@ -40,6 +41,7 @@ from firstlight.plan.splitting import (
     kin_of,
     notes_on_kin,
     seen_rows,
+    usual_share,
 )
 from firstlight.refusal import Refused, column_named
 from firstlight.report.run_page import run_page
@@ -64,7 +66,7 @@ class Choices:
 
     target: the column to predict; "" with a plan, which names it, and for files that carry labels.
     label:  the pattern by which labels stand in the headers of sequences, where it is not found by itself.
-    test:   a share of the rows, 0 for no test, or a source whose rows are the test.
+    test:   a share of the rows, 0 for no test, or a source whose rows are the test; None: as is usual.
     time, group: the column by which rows are set aside; at most one of them.
     pretrained: the folder of a pretrained encoder, for columns of text or of pictures.
     """
@@ -73,7 +75,7 @@ class Choices:
     sheet: str | None = None
     label: str | None = None
     task: Task | None = None
-    test: float | str | Path | FrameLike | Table = 0.2
+    test: float | str | Path | FrameLike | Table | None = None
     time: str | None = None
     group: str | None = None
     seconds: float | None = None
@@ -221,7 +223,7 @@ def open_rows(source: str | Path | FrameLike | Table, choices: Choices, plan: Pl
     target = column_named(asked, table.frame.columns, shown(table))
     test_source = plan.test_source.location if plan and plan.test_source else choices.test
     test_table = None
-    if not isinstance(test_source, float | int):
+    if test_source is not None and not isinstance(test_source, float | int):
         test_table = read(test_source, label=label_of(table.reading), forms=table.reading.forms)
     frames, notes = [table.frame], list(table.notes)
     if test_table:
@@ -297,6 +299,10 @@ def prepare_rows(opened: Opened, choices: Choices, plan: Plan | None) -> tuple[P
     encoders = learn(train_rows, plan)
     targets = encode_target(opened.rows[target], plan, encoders)
     training, tested, aside = _with_known_targets(parts, targets, target)
+    if plan.fitting.rows and plan.fitting.rows < len(training):
+        some, all_of_them = counted(plan.fitting.rows, "row"), counted(len(training), "training row")
+        aside.append(f"{some} teach, chosen by chance from {all_of_them}.")
+        training = some_of(training, plan.fitting.rows, plan.fitting.seed)
     train, test = opened.rows[training.numpy()], opened.rows[tested.numpy()]
     if len(train) < 2:
         raise Refused(f"{shown(opened.table)} has {len(train)} training rows with a {target} to learn from: too few.")
@@ -327,7 +333,7 @@ def split_of(opened: Opened, choices: Choices) -> Split:
     for name in (choices.time, choices.group):
         if name is not None:
             column_named(name, opened.rows.columns, source)
-    share = float(choices.test) if isinstance(choices.test, float | int) else 0.0
+    share = float(choices.test) if isinstance(choices.test, float | int) else usual_share(len(opened.rows))
     return choose_split(
         opened.rows, opened.target, share=share, time=choices.time, group=choices.group, seed=choices.seed
     )

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstlight.kinds import speed as speed_of
+from firstlight.kinds.cells import Cells
 from firstlight.kinds.speed import machine_speed
 from firstlight.plan import budget
-from firstlight.plan.budget import batch_for, epochs_within, fitting_for, network_for, seconds_of
+from firstlight.plan.budget import batch_for, epochs_within, fitting_for, network_for, rows_taught, seconds_of
 from firstlight.plan.plan import Network
 from firstlight.refusal import Refused
 
@@ -75,9 +76,21 @@ def test_without_a_time_even_a_large_table_is_gone_through_a_few_times() -> None
 @given(rows=st.integers(2, 10**7))
 def test_folds_are_never_more_than_half_of_the_rows_nor_than_the_members(rows: int) -> None:
     sizes = network(10, rows)
-    folds = fitting_for(rows, sizes.batch, 8, seed=0).folds
+    folds = fitting_for(rows, rows, sizes.batch, 8, seed=0).folds
     assert 2 <= folds <= max(2, rows // 2)
     assert folds <= sizes.members
+
+
+@given(rows=st.integers(2, 10**8), columns=st.integers(1, 5000))
+def test_of_any_table_as_much_is_learned_from_as_fits_into_memory(rows: int, columns: int) -> None:
+    taught = rows_taught(Cells(rows=rows, columns=columns, numbers=columns, words=0, outputs=1), None)
+    assert taught * columns * 8 <= 1.6e9, "in float64, as the straight line sees them"
+    assert taught == rows or (taught + 1) * columns > budget.MOST_CELLS or taught == 1_000_000
+
+
+def test_a_plan_says_of_how_many_rows_it_learns_only_where_that_is_not_all() -> None:
+    assert fitting_for(5000, 5000, 256, 8, seed=0).rows is None
+    assert fitting_for(5000, 4000, 256, 8, seed=0).rows == 4000
 
 
 @given(rows=st.integers(1, 10**7), more=st.integers(0, 10**7))

@@ -204,3 +204,18 @@ def test_the_weights_of_numbers_are_those_of_least_squares_and_never_below_zero(
 def test_where_every_part_points_the_wrong_way_none_is_believed() -> None:
     truth = torch.linspace(-1, 1, 50, dtype=torch.float64)
     assert least_squares_weights(torch.stack([-truth, -2 * truth]), truth).tolist() == [0, 0]
+
+
+def test_rows_to_which_an_answer_is_missing_say_nothing() -> None:
+    chance = torch.Generator().manual_seed(5)
+    truth = torch.randint(3, (300,), generator=chance)
+    said = torch.rand(2, 300, 3, generator=chance, dtype=torch.float64).softmax(dim=2)
+    torn = said.clone()
+    torn[1, 200:] = torch.nan
+    for found, expected in zip(fit_weights(torn, truth), fit_weights(said[:, :200], truth[:200]), strict=True):
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    assert fit_temperature(torn[1].log(), truth) == fit_temperature(said[1, :200].log(), truth[:200])
+    found, expected = (
+        least_squares_weights(*each) for each in ((torn[:, :, 0], truth), (said[:, :200, 0], truth[:200]))
+    )
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)

@@ -95,6 +95,49 @@ def test_the_question_is_the_best_of_all(ordered: bool) -> None:
     assert leaf[0].tolist() == yes.long().tolist()
 
 
+def test_where_no_question_helps_the_one_that_is_asked_can_be_answered() -> None:
+    """With errors that are all the same it would be best to leave the rows together, which no question does."""
+    bins = torch.randint(0, 6, (2, 50), generator=chance(1))
+    stats = torch.ones(1, 2, 50)
+    column, first, last, leaf = best_questions(bins, torch.tensor([True, True]), stats, 2, 2.0)
+    seen = bins[column[0]]
+    answers = ((seen >= first.mT) & (seen <= last.mT)).long()
+    assert (first <= last).all()
+    assert leaf[0].tolist() == (2 * answers[0] + answers[1]).tolist()
+
+
+def test_a_forest_says_the_sum_of_the_leaves_that_the_answers_lead_to() -> None:
+    members, trees, questions, outputs, rows = 2, 5, 8, 3, 40
+    forest = Forest(Bins({"x": torch.zeros(4, 253, dtype=torch.float64)}), members, trees, questions, outputs)
+    forest.column.random_(4, generator=chance(1))
+    forest.first.random_(0, 150, generator=chance(2))
+    forest.last.copy_(forest.first + torch.randint(0, 105, forest.first.shape, generator=chance(3)))
+    leaves = torch.randn(forest.leaves.shape, generator=chance(4))
+    forest.leaves = torch.nn.Parameter(leaves)
+    bins = torch.randint(0, 255, (4, rows), generator=chance(5), dtype=torch.uint8)
+    expected = torch.zeros(members, rows, outputs)
+    for member in range(members):
+        for row in range(rows):
+            for tree in range(1, 4):
+                asked = torch.stack([forest.column, forest.first, forest.last])[:, member, tree].T.tolist()
+                digits = "".join(str(int(first <= bins[column, row] <= last)) for column, first, last in asked)
+                expected[member, row] += leaves[member, tree, int(digits, 2)]
+    with torch.no_grad():
+        assert_close(forest.said(bins, slice(1, 4)), expected)
+
+
+def test_of_a_large_table_each_epoch_grows_its_trees_from_other_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("firstlight.plain.forest.MOST_GROWN", 100)
+    inputs = {"numbers": torch.randn(2000, 3, generator=chance(), dtype=torch.float64)}
+    targets = (inputs["numbers"][:, 0] > 0).float() + inputs["numbers"][:, 1].float()
+    forest, epochs = grown(inputs, targets, 1)
+    alone = {"numbers": inputs["numbers"][:100]}
+    few, _ = grown(alone, targets[:100], 1)
+    missed, missed_by_few = ((each(inputs).mean(0).flatten() - targets).square().mean() for each in (forest, few))
+    assert epochs[-1][1] < 0.3 * epochs[0][1]
+    assert missed < 0.7 * missed_by_few
+
+
 def test_the_module_answers_as_it_was_fitted() -> None:
     inputs = {"numbers": torch.randn(300, 3, generator=chance(), dtype=torch.float64)}
     inputs["categories"] = torch.randint(0, 5, (300, 1), generator=chance())

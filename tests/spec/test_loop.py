@@ -10,7 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from firstlight.model.fitting import Epoch
-from firstlight.plain.loop import fit_members, held_out_mean, keeping_best, learning, outputs_of, rows_of
+from firstlight.plain.loop import (
+    fit_members,
+    held_out_mean,
+    held_out_outputs,
+    keeping_best,
+    learning,
+    outputs_of,
+    rows_of,
+)
 from firstlight.plain.targets import member_squared_errors
 
 
@@ -139,6 +147,14 @@ def test_answers_come_in_blocks_and_are_the_same_as_at_once() -> None:
     many = {"x": torch.randn(10_000, 1)}
     assert torch.equal(outputs_of(model, many, torch.arange(10_000)), model(many).detach())
     assert not model.training
+
+
+def test_of_very_many_held_out_rows_some_from_everywhere_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("firstlight.plain.loop.MOST_HELD_OUT", 30)
+    learns = learning(torch.arange(200) % 4, 2)  # half of the rows are held out, each by one member
+    answered = held_out_outputs(Slope(), {"x": torch.ones(200, 1)}, learns)[0, :, 0].isfinite()
+    assert 20 <= int(answered.sum()) <= 30
+    assert all(part.any() for part in answered.split(20))
 
 
 def test_the_mean_of_held_out_answers_leaves_out_members_that_learned_from_the_row() -> None:

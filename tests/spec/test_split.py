@@ -12,9 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from firstlight.plain.split import folds_of, kin_by_equality, shuffled_places, split_at_random, split_by_time
+from firstlight.plain.split import (
+    folds_of,
+    kin_by_equality,
+    shuffled_places,
+    some_of,
+    split_at_random,
+    split_by_time,
+)
 from firstlight.plan.plan import Split
-from firstlight.plan.splitting import Parts, apply_split, choose_split, kin_of
+from firstlight.plan.splitting import Parts, apply_split, choose_split, kin_of, usual_share
 from firstlight.refusal import Refused
 
 seeds = st.integers(0, 2**31)
@@ -104,6 +111,19 @@ def test_the_values_of_a_stratum_do_not_move_the_rows_of_another(seed: int) -> N
     assert torch.equal(two[:30], three[:30])
 
 
+@given(rows=st.integers(1, 300), most=st.integers(1, 300), seed=seeds)
+def test_some_rows_are_as_many_as_asked_each_once_in_their_order(rows: int, most: int, seed: int) -> None:
+    numbers = torch.arange(0, 3 * rows, 3)
+    some = some_of(numbers, most, seed)
+    assert len(some) == min(rows, most)
+    assert some.tolist() == sorted(set(some.tolist()) & set(numbers.tolist()))
+
+
+def test_which_rows_are_chosen_is_left_to_chance() -> None:
+    chosen = torch.cat([some_of(torch.arange(20), 5, seed) for seed in range(400)])
+    assert chosen.bincount(minlength=20).min() > 60, "each about 100 times"
+
+
 def test_over_many_seeds_every_row_tests_about_as_often_as_asked() -> None:
     kin = torch.tensor([0, 0, 0, *range(3, 50)])  # a family of three among single rows
     tested = torch.zeros(50)
@@ -171,6 +191,11 @@ def test_by_default_rows_are_chosen_by_chance_evenly_and_equal_rows_never_part()
     assert split.alike == ("colour", "size", "group", "day", "label"), "a column that numbers rows makes all differ"
     parts = apply_split(ROWS, "label", split, 0)
     assert ROWS[parts.test.numpy()]["label"].value_counts().sort("label").rows() == [("no", 6), ("yes", 2)]
+
+
+def test_of_a_very_large_table_no_more_is_set_aside_than_tells_something() -> None:
+    assert usual_share(1000) == usual_share(500_000) == 0.2
+    assert usual_share(10_000_000) == 0.01
 
 
 def test_where_most_rows_have_a_twin_being_equal_is_no_sign_of_being_the_same() -> None:

@@ -31,9 +31,12 @@ Task = Annotated[
     typer.Option("--task", help="What the target is; else its cells decide.", show_default=False),
 ]
 Test = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--test", metavar="SHARE|FILE|none", help="What to test on: a share of the rows, rows of their own, or nothing."
+        "--test",
+        metavar="SHARE|FILE|none",
+        show_default="0.2, at most 100 000 rows",
+        help="What to test on: a share of the rows, rows of their own, or nothing.",
     ),
 ]
 ByTime = Annotated[
@@ -78,7 +81,6 @@ Pretrained = Annotated[
         help="An encoder that helps to read texts or pictures: minilm, or a folder with a BERT or a ResNet.",
     ),
 ]  # fmt: skip
-ShareOfTest = "0.2"
 
 
 def _examples(*lines: str) -> str:
@@ -114,7 +116,7 @@ def fit(
     source: Annotated[str | None, typer.Argument(metavar="SOURCE", help=TABLE, show_default=False)] = None,
     target: Target = None,
     task: Task = None,
-    test: Test = ShareOfTest,
+    test: Test = None,
     by_time: ByTime = None,
     group: Group = None,
     time: Time = None,
@@ -169,7 +171,7 @@ def plan(
     source: Source,
     target: Target = None,
     task: Task = None,
-    test: Test = ShareOfTest,
+    test: Test = None,
     by_time: ByTime = None,
     group: Group = None,
     time: Time = None,

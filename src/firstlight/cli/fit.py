@@ -23,7 +23,7 @@ class Asked:
     source: str | None
     target: str | None
     task: Literal["classification", "regression"] | None
-    test: str
+    test: str | None
     by_time: str | None
     group: str | None
     time: str | None
@@ -100,7 +100,7 @@ def _request(asked: Asked) -> Request:
         )  # fmt: skip
     elif asked.source is not None:
         refuse_wrong_source(asked.source)
-    if not _is_share(asked.test):
+    if asked.test is not None and not _is_share(asked.test):
         refuse_wrong_source(asked.test)
     from firstlight.asking import requested
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from textwrap import indent
 
-import torch
-
 from firstlight.kinds.kind import SCRIPT_WIDTH
 from firstlight.model.building import outputs_for
 from firstlight.model.encoding import Encoders
@@ -159,8 +157,6 @@ def _believed(plan: Plan) -> list[str]:
     shares = ".softmax(dim=-1)" if classes else ""
     if alone:
         lines = [f"held_out = held_out_mean(held_out_outputs(model, inputs, learns).double(){shares}, learns)"]
-        known = "held_out.isfinite().all(dim=1)"
-        learned = "targets[train]"
     else:
         lines = [
             "held_out = torch.stack([",
@@ -168,27 +164,14 @@ def _believed(plan: Plan) -> list[str]:
             "    for name, part in model.items()",
             "])",
         ]
-        known = "held_out.isfinite().all(dim=2).all(dim=0)"
-        learned = "targets[train]" if classes else "unit_targets"
-    if some_rows_are_held_out_by_none(plan):
-        rows = "held_out[known]" if alone else "held_out[:, known]"
-        lines += [f"known = {known}  # rows that some member holds out", f"held_out = {rows}"]
-        learned += "[known]"
     if alone:
-        fit = f"temperature = fit_temperature(held_out.clamp_min(1e-12).log(), {learned})  # how sure it may be"
+        fit = "temperature = fit_temperature(held_out.clamp_min(1e-12).log(), targets[train])  # how sure it may be"
     elif classes:
-        fit = f"weights, bias = fit_weights(held_out, {learned})  # how far each part is believed"
+        fit = "weights, bias = fit_weights(held_out, targets[train])  # how far each part is believed"
     else:
-        fit = f"weights = least_squares_weights(held_out.squeeze(2), {learned})  # how far each part is believed"
+        fit = "weights = least_squares_weights(held_out.squeeze(2), unit_targets)  # how far each part is believed"
     settled = [f"{part.name}.{part.snippets.settle}" for _, part in plan.kind_parts if part.snippets.settle]
     return [*lines, fit, *([f"model.{settled[0].partition('.')[2]}"] if alone and settled else settled)]
-
-
-def some_rows_are_held_out_by_none(plan: Plan) -> bool:
-    """Whether a part has fewer members than there are folds, so that it has no held-out answer to some rows."""
-    folds = torch.arange(plan.fitting.folds)
-    learns = [part.learns(folds, plan.parts[part.name]) for part in plan.other_parts]
-    return any(bool((each.amin(dim=0) > 0).any()) for each in learns)
 
 
 def answers_of_network(plan: Plan) -> list[str]:

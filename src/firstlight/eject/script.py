@@ -119,6 +119,7 @@ def _body(predictor: Predictor, evaluation: Evaluation | None, folder: Path) -> 
         *_splitting(plan, with_kin=_needs_kin(predictor)),
         *(kind.snippets.learn for kind in _read_as_blocks(predictor) if kind.snippets.learn),
         *_targets(plan),
+        *_taught(plan),
         *mapping("encoded = ", _encoded(predictor), ""),
         "inputs = rows_of(encoded, train)",
         "",
@@ -246,6 +247,11 @@ def _targets(plan: Plan) -> list[str]:
         f"targets = number_values(rows, {{TARGET: {plan.target.read}}}).flatten()",
         "train, test = train[targets[train].isfinite()], test[targets[test].isfinite()]",
     ]
+
+
+def _taught(plan: Plan) -> list[str]:
+    rows, seed = plan.fitting.rows, plan.fitting.seed
+    return [] if rows is None else [f"train = some_of(train, {rows}, seed={seed})  # more would not fit into memory"]
 
 
 def _evaluating(predictor: Predictor) -> list[str]:

@@ -24,7 +24,8 @@ WAY = 60.0  # trees times their rate: how far they go together
 LOWEST_RATE, HIGHEST_RATE = 0.04, 0.25
 # How long a tree takes, in additions to sums at random places: seen on thirteen tables
 TREE_OVERHEAD = 0.004  # seconds
-PLACES_SHARE, BIN_PASSES, OUTPUT_PASSES = 1.3, 6.0, 19.0
+PLACES_SHARE, FAR_SHARE, BIN_PASSES, OUTPUT_PASSES = 1.5, 2.0, 6.0, 19.0
+FAR = 100_000  # rows that no longer lie near the processor
 
 
 class ForestSettings(CellSettings, frozen=True):
@@ -35,7 +36,7 @@ class ForestSettings(CellSettings, frozen=True):
     """
 
     trees: int = Field(ge=1, le=10_000)
-    questions: int = Field(ge=1, le=12)
+    questions: int = Field(ge=1, le=8)
     bins: int = Field(ge=2, le=MOST_BINS)
     rate: float = Field(gt=0, le=1)
     share: float = Field(gt=0, le=1)
@@ -67,8 +68,9 @@ def seconds_a_tree(cells: Cells, asked: int, questions: int) -> float:
     numbers = 1 if cells.outputs <= 2 else cells.outputs
     stats = 1 + min(numbers, SKETCHED)
     rows = min(cells.rows, MOST_GROWN)
-    additions = rows * asked * stats * questions * PLACES_SHARE
-    additions += stats * asked * BINS * float(2**questions) * BIN_PASSES + rows * numbers * OUTPUT_PASSES
+    passes = PLACES_SHARE + FAR_SHARE * min(1.0, cells.rows / FAR)
+    additions = rows * asked * stats * questions * passes
+    additions += stats * asked * BINS * float(2**questions) * BIN_PASSES + cells.rows * numbers * OUTPUT_PASSES
     return TREE_OVERHEAD / MEMBERS + additions / adding_speed()
 
 

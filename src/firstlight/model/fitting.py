@@ -118,11 +118,10 @@ def finish(network: nn.ModuleDict, line: Line, line_held_out: Tensor, lesson: Le
     """The predictor: calibrated, and with the better of line and network, by training rows that each had not seen."""
     targets, unit = lesson.targets, unit_of(lesson)
     held_out = _held_out_answers(network, lesson)
-    answered = ~held_out[:, :, 0].isnan().any(dim=0)  # rows that each part has answered without having seen them
-    both = answered & ~line_held_out[:, 0].isnan()
+    both = ~held_out[:, :, 0].isnan().any(dim=0) & ~line_held_out[:, 0].isnan()
     halfwidths = {NETWORK: 0.0, LINE: 0.0, CONSTANT: 0.0}
     if lesson.plan.target.task == "classification":
-        weights, bias = _belief(held_out[:, answered], targets[answered])
+        weights, bias = _belief(held_out, targets)
         losses = {
             NETWORK: F.nll_loss(blended(held_out[:, both], weights, bias).log(), targets[both]),
             LINE: F.cross_entropy(line_held_out[both], targets[both]),
@@ -132,7 +131,7 @@ def finish(network: nn.ModuleDict, line: Line, line_held_out: Tensor, lesson: Le
         scaled = ((targets - unit.mean) / unit.deviation).float()  # as the members learned them
         weights, bias = torch.ones(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
         if len(held_out) > 1:
-            weights = least_squares_weights(held_out[:, answered, 0], scaled[answered])
+            weights = least_squares_weights(held_out[:, :, 0], scaled)
         together = (weights.unsqueeze(1) * held_out[:, :, 0]).sum(dim=0)
         guesses = {
             NETWORK: together * unit.deviation + unit.mean,

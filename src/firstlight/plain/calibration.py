@@ -2,7 +2,7 @@
 
 Numbers get a half-width, so that "prediction plus or minus half-width" holds the truth in a given share
 of new rows. Probabilities get a temperature, or the parts of a model weights, so that what is said with 80 % is right
-in 80 of 100 rows. All are read off rows that the model did not learn from.
+in 80 of 100 rows. All are read off rows that the model did not learn from; rows to which an answer is NaN are left out.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
     Source: Guo et al. 2017; the smoothing, without which a model with no mistake would be certain: Platt 1999, 2.2.
     """
+    known = logits.isfinite().all(dim=1)
+    logits, labels = logits[known], labels[known]
     share = 1 / (len(labels) + 2)
     temperatures = torch.logspace(math.log10(0.05), math.log10(20), 600, dtype=torch.float64)  # 1 % apart
     losses = [F.cross_entropy(logits.double() / each, labels, label_smoothing=share) for each in temperatures]
@@ -47,6 +49,8 @@ def fit_weights(probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     there. Of very many rows and classes a part that is chosen by chance is enough.
     Source: Bertsekas 1982, "Projected Newton methods for optimization problems with simple constraints".
     """
+    known = probabilities.isfinite().all(dim=2).all(dim=0)
+    probabilities, labels = probabilities[:, known], labels[known]
     parts, rows, classes = probabilities.shape
     if (most := 2**24 // (parts * classes)) < rows:
         chosen = torch.randperm(rows, generator=torch.Generator().manual_seed(0))[:most]
@@ -104,6 +108,8 @@ def least_squares_weights(guesses: Tensor, targets: Tensor) -> Tensor:
     guesses: the numbers that each part gave, (parts, rows), in deviations from the mean; targets: (rows,), likewise.
     The weighted sum has the least squared error; a part that would be counted the other way round counts nothing.
     """
+    answered = guesses.isfinite().all(dim=0)
+    guesses, targets = guesses[:, answered], targets[answered]
     known = list(range(len(guesses)))
     while True:
         chosen = guesses[known].double()

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from firstlight.plain.loop import rows_of
-from firstlight.plain.numbers import LARGEST
+from firstlight.plain.numbers import LARGEST, evenly_spread
 from firstlight.plain.pieces import weighted_mean
 from firstlight.plain.targets import as_goals, goals_of
 
 MOST_BINS = 254  # of a column, so that their numbers fit into a byte; 0 is for gaps and unknown words
-MOST_GROWN = 1_000_000  # rows that trees are grown from: of more, chosen by chance, so that memory stays bounded
+MOST_GROWN = 100_000  # rows from which the trees of an epoch are grown; of more, other ones in every epoch
+ANSWERED_AT_ONCE = 2**13  # that trees answer, so that what they see lies near the processor
 SKETCHED = 4  # numbers that stand for a row's errors in all classes while questions are sought
 
 
@@ -59,7 +59,7 @@ def edges_of(values: Tensor, most: int) -> Tensor:
     if not values.is_floating_point():
         return torch.zeros(values.shape[1], 0, dtype=torch.float64)
     edges = []
-    for cells in values[:: max(1, len(values) // MOST_GROWN)].T:
+    for cells in evenly_spread(values).T:
         known = cells[~cells.isnan()].sort().values
         different = known.unique()
         between = (different[1:] + different[:-1]) / 2
@@ -92,19 +92,22 @@ class Forest(nn.Module):
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         bins = self.bins(inputs)
-        answers = torch.stack([start + self.said(member, bins) for member, start in enumerate(self.start)])
+        answers = self.start + self.said(bins, slice(None))
         return F.pad(answers, (1, 0)) if self.outputs == 2 else answers
 
-    def said(self, member: int, bins: Tensor) -> Tensor:
-        """The sum of what the trees of a member say to each row: (rows, outputs)."""
-        leaves = self.leaves[member]
-        trees = len(leaves)
-        seen = bins.index_select(0, self.column[member].flatten()).unflatten(0, (trees, -1))
-        yes = (seen >= self.first[member].unsqueeze(2)) & (seen <= self.last[member].unsqueeze(2))
-        leaf = torch.arange(trees, dtype=torch.int32).unsqueeze(1).expand(-1, bins.shape[1])
-        for answer in yes.unbind(1):
-            leaf = leaf * 2 + answer  # the tree's number, then its answers, as binary digits
-        return F.embedding_bag(leaf.T.contiguous(), leaves.flatten(0, 1), mode="sum")
+    def said(self, bins: Tensor, trees: slice) -> Tensor:
+        """The sum of what some of each member's trees say to each row: (members, rows, outputs)."""
+        sums = []
+        for leaves, *questions in zip(self.leaves, self.column, self.first, self.last, strict=True):
+            column, first, last = (question[trees] for question in questions)
+            seen = bins.index_select(0, column.flatten()) - first.view(-1, 1)  # a byte below 0 is one above all others
+            yes = seen <= (last - first).view(-1, 1).repeat(1, bins.shape[1])  # like shapes are compared much faster
+            leaf, *others = yes.view(torch.uint8).unflatten(0, column.shape).unbind(1)
+            for answer in others:
+                leaf = leaf + leaf + answer  # the answers are binary digits
+            place = leaf + leaves.shape[1] * torch.arange(len(column), dtype=torch.int32).unsqueeze(1)
+            sums.append(F.embedding_bag(place.T.contiguous(), leaves[trees].flatten(0, 1), mode="sum"))
+        return torch.stack(sums)
 
 
 def best_questions(bins: Tensor, ordered: Tensor, errors: Tensor, questions: int, decay: float) -> tuple[Tensor, ...]:
@@ -131,7 +134,7 @@ def best_questions(bins: Tensor, ordered: Tensor, errors: Tensor, questions: int
         explained = yes[:, 1:].square().sum(1) / (yes[:, 0] + decay) + no[:, 1:].square().sum(1) / (no[:, 0] + decay)
         best = explained.sum(2).flatten(1).argmax(dim=1)  # over columns and bins
         column, place = best // size, best % size
-        first = torch.where(ordered[column], place + 1, place)
+        first = torch.where(ordered[column], (place + 1).clamp_max(size - 1), place)
         last = torch.where(ordered[column], size - 1, place)
         seen = bins[column]
         further = leaf + ((seen >= first.unsqueeze(1)) & (seen <= last.unsqueeze(1)))
@@ -157,10 +160,7 @@ def fit_forest(
     multiplied by random numbers first, which keeps most of what tells rows apart. Source: SketchBoost, Iosipoi and
     Vakhrushev 2022.
     """
-    if len(targets) > MOST_GROWN:
-        chosen = torch.randperm(len(targets))[:MOST_GROWN]
-        inputs, targets, learns = rows_of(inputs, chosen), targets[chosen], learns[:, chosen]
-    bins, ordered = model.bins(inputs).long(), model.bins.ordered(inputs)
+    bins, ordered = model.bins(inputs), model.bins.ordered(inputs)
     classes = not targets.is_floating_point()
     goals = goals_of(targets, model.outputs)
     weights = learns.unsqueeze(2)
@@ -174,23 +174,30 @@ def fit_forest(
     trees, leaves = model.leaves.shape[1] // epochs, model.leaves.shape[2]
     asked = max(1, round(share * len(bins)))
     for epoch in range(1, epochs + 1):
-        for tree in range((epoch - 1) * trees, epoch * trees):
-            guesses = as_goals(answers, classes)
-            errors = (goals - guesses) * weights
-            bends = (guesses * (1 - guesses) if classes else torch.ones_like(guesses)) * weights
+        new = slice((epoch - 1) * trees, epoch * trees)
+        taught = torch.randperm(len(targets))[:MOST_GROWN].sort().values
+        its_bins, its_goals, its_weights = bins[:, taught].long(), goals[taught], weights[:, taught]
+        its_answers = answers[:, taught]
+        for tree in range(new.start, new.stop):
+            guesses = as_goals(its_answers, classes)
+            errors = (its_goals - guesses) * its_weights
+            bends = (guesses * (1 - guesses) if classes else torch.ones_like(guesses)) * its_weights
             told = errors
             if errors.shape[2] > SKETCHED:
                 told = errors @ (torch.randn(errors.shape[2], SKETCHED) / SKETCHED**0.5)
             chosen = torch.randperm(len(bins))[:asked]
             column, first, last, leaf = best_questions(
-                bins[chosen], ordered[chosen], torch.cat([weights, told], dim=2).mT.contiguous(),
+                its_bins[chosen], ordered[chosen], torch.cat([its_weights, told], dim=2).mT.contiguous(),
                 model.column.shape[2], decay,
             )  # fmt: skip
             pull = decay * bends.mean()
             step = rate * by_leaf(errors, leaf, leaves) / (by_leaf(bends, leaf, leaves) + pull)
-            answers = answers + step.gather(1, leaf.unsqueeze(2).expand(-1, -1, step.shape[2]))
+            its_answers = its_answers + step.gather(1, leaf.unsqueeze(2).expand(-1, -1, step.shape[2]))
             model.column[:, tree], model.first[:, tree], model.last[:, tree] = chosen[column], first, last
             with torch.no_grad():
                 model.leaves[:, tree] = step
+        with torch.no_grad():
+            said = [model.said(block, new) for block in bins.split(ANSWERED_AT_ONCE, dim=1)]
+        answers = answers + torch.cat(said, dim=1)
         losses = losses_of(F.pad(answers, (1, 0)) if model.outputs == 2 else answers, targets)
         yield epoch, weighted_mean(losses, learns), weighted_mean(losses, 1 - learns)

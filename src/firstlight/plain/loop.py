@@ -8,6 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+MOST_AN_EPOCH = 2**17  # rows that an epoch goes through: of a larger table other ones in every epoch
+MOST_HELD_OUT = 100_000  # rows by whose held-out answers a model is judged: more would tell nothing more
+
 
 def rows_of(inputs: dict[str, Tensor], chosen: Tensor) -> dict[str, Tensor]:
     """The chosen rows of every input."""
@@ -28,8 +31,12 @@ def outputs_of(model: nn.Module, inputs: dict[str, Tensor], chosen: Tensor) -> T
 
 
 def held_out_outputs(model: nn.Module, inputs: dict[str, Tensor], learns: Tensor) -> Tensor:
-    """What the model answers, NaN for rows that every member has learned from: (members, rows, outputs)."""
+    """What the model answers to rows that a member holds out, NaN for all others: (members, rows, outputs).
+
+    Of very many such rows only some are asked, evenly spread.
+    """
     chosen = torch.nonzero((learns == 0).any(dim=0)).flatten()
+    chosen = chosen[:: math.ceil(len(chosen) / MOST_HELD_OUT)]
     found = outputs_of(model, inputs, chosen)
     outputs = found.new_full((len(learns), learns.shape[1], found.shape[2]), torch.nan)
     return outputs.index_copy(1, chosen, found)
@@ -50,12 +57,13 @@ def fit_members(
     inputs, targets: (rows, ...) each; learns: (members, rows); losses_of(outputs, targets): (members, rows).
     """
     rows = len(targets)
-    optimiser, schedule = descent(model, rate, decay, epochs * math.ceil(rows / batch))
+    an_epoch = min(rows, MOST_AN_EPOCH)
+    optimiser, schedule = descent(model, rate, decay, epochs * math.ceil(an_epoch / batch))
     watched = torch.randperm(rows)[:4096]  # enough rows to see how held-out rows fare
     for epoch in range(1, epochs + 1):
         model.train()
         total = torch.zeros(())
-        for chosen in torch.randperm(rows).split(batch):
+        for chosen in torch.randperm(rows)[:an_epoch].split(batch):
             outputs = model(rows_of(inputs, chosen))  # forward
             weights = learns[:, chosen]
             loss = (losses_of(outputs, targets[chosen]) * weights).sum() / weights.sum()
@@ -66,7 +74,7 @@ def fit_members(
             total += loss.detach() * len(chosen)
         losses = losses_of(outputs_of(model, inputs, watched), targets[watched])
         held_out = 1 - learns[:, watched]
-        yield epoch, total.item() / rows, ((losses * held_out).sum() / held_out.sum()).item()
+        yield epoch, total.item() / an_epoch, ((losses * held_out).sum() / held_out.sum()).item()
 
 
 def up_to(epochs: Iterator[tuple[int, float, float]], last: int) -> Iterator[tuple[int, float, float]]:

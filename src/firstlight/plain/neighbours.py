@@ -20,6 +20,7 @@ from firstlight.plain.pieces import weighted_mean
 DOUBT = 0.002  # of an answer's probability, for classes that no similar row has
 FAINTEST = 40.0  # how much less likely, as a logarithm, the farthest row is at most: smaller numbers slow machines down
 MOST_TAUGHT = 100_000  # rows that are learned from: more, chosen by chance, would only take longer
+AT_ONCE = 128  # rows that are answered: their distances to all others fit into the processor's cache
 OTHER = 1e4  # more than any squared distance: so far away is a row that a member may not see
 
 
@@ -56,7 +57,9 @@ class Neighbours(nn.Module):
         return ((1 - DOUBT) * mean + DOUBT / known.shape[1]).log() if self.classes else mean
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        return self.told(self.places(self.described(inputs)), self.keys, self.known, self.seen)
+        places = self.places(self.described(inputs))
+        told = [self.told(some, self.keys, self.known, self.seen) for some in places.split(AT_ONCE, dim=1)]
+        return torch.cat(told, dim=1)
 
 
 def mean_by_distance(places: Tensor, keys: Tensor, known: Tensor, seen: Tensor) -> Tensor:

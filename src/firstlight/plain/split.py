@@ -68,6 +68,13 @@ def split_by_time(moments: Tensor, share: float) -> tuple[Tensor, Tensor]:
     return torch.nonzero(~tests).flatten(), torch.nonzero(tests).flatten()
 
 
+def some_of(rows: Tensor, most: int, seed: int) -> Tensor:
+    """The row numbers, or of more than `most` so many, chosen by chance, in their order."""
+    if len(rows) <= most:
+        return rows
+    return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:most].sort().values]
+
+
 def folds_of(strata: Tensor, kin: Tensor, folds: int, seed: int) -> Tensor:
     """The fold of each row, 0 to folds - 1: (rows,) int64; like parts of each stratum, kin in one fold."""
     return (shuffled_places(strata, kin, seed) * folds).long()

@@ -11,8 +11,9 @@ import re
 
 import torch
 
-from firstlight.kinds.cells import FEWEST_ROWS
+from firstlight.kinds.cells import FEWEST_ROWS, Cells
 from firstlight.kinds.speed import machine_speed
+from firstlight.plain.loop import MOST_AN_EPOCH
 from firstlight.plan.plan import Fitting, Network
 from firstlight.refusal import Refused
 
@@ -20,13 +21,20 @@ SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 STEP_OVERHEAD = 0.0015  # seconds a step that do not depend on sizes: seen on a two-core machine
 DEFAULT_SECONDS = 15.0
 SHARE = 0.4  # of the time asked for, where other parts read the columns too
-OVERHEAD = 5.0  # seconds that reading, the straight line, evaluating and writing take: seen on five tables
+OVERHEAD = 5.0  # seconds that all but the network takes: seen on five tables; and on tables of a million rows and more
+PREPARING, EVALUATING = 2e-7, 1e-7  # seconds for each cell, and for each feature of a row that is learned from
 DEFAULT_STEPS = 2500  # from where on a longer fit was seen to gain little
 MOST_EPOCHS = 30
 MEMBERS = 8  # with twice as many, errors were the same to the third figure on two tables
 MOST_FOLDS = 8
 MOST_BINS = 1024  # of all columns together
 SMALL_BATCH = 64  # rows a step up to which threads wait for one another longer than they work
+FEWEST_TAUGHT, MOST_TAUGHT = (
+    100_000,
+    1_000_000,
+)  # rows that are learned from: with more a minute's fit was seen to gain nothing
+TAUGHT_A_SECOND = 20_000  # of the time that was asked for: to prepare more takes all of it
+MOST_CELLS = 200_000_000  # of them as the straight line sees them: 1.6 GB
 FEWEST_EPOCHS = 4  # with fewer a network is hardly fitted; a slow machine takes longer instead
 
 
@@ -38,9 +46,16 @@ def seconds_of(text: str) -> float:
     return float(found[1]) * SECONDS[found[2]]
 
 
-def seconds_to_learn(seconds: float) -> float:
-    """What is left for the network of the whole time that was asked for."""
-    return max(seconds / 2, seconds - OVERHEAD)
+def seconds_to_learn(seconds: float, rows: int, cells: Cells) -> float:
+    """What is left for the network of the whole time that was asked for; rows: in all, taught or not."""
+    others = OVERHEAD + PREPARING * rows * cells.columns + EVALUATING * cells.rows * (cells.numbers + cells.words)
+    return max(seconds / 2, seconds - others)
+
+
+def rows_taught(cells: Cells, seconds: float | None) -> int:
+    """The training rows that are learned from: all of them, or so many that they fit into memory and into the time."""
+    most = MOST_TAUGHT if seconds is None else min(MOST_TAUGHT, max(FEWEST_TAUGHT, int(TAUGHT_A_SECOND * seconds)))
+    return min(cells.rows, most, MOST_CELLS // max(1, cells.numbers + cells.words))
 
 
 def batch_for(rows: int) -> int:
@@ -61,7 +76,7 @@ def network_for(rows: int, columns: int, words: int, seconds: float | None) -> N
     batch = batch_for(rows)
     network = Network(
         members=MEMBERS, width=128, layers=2, bins=bins,
-        epochs=max(FEWEST_EPOCHS, min(MOST_EPOCHS, DEFAULT_STEPS // math.ceil(rows / batch))), batch=batch,
+        epochs=max(FEWEST_EPOCHS, min(MOST_EPOCHS, DEFAULT_STEPS // steps_an_epoch(rows, batch))), batch=batch,
         rate=0.002 if rows < 10_000 else 0.006, decay=0.03,
     )  # fmt: skip
     if seconds is None:
@@ -71,10 +86,16 @@ def network_for(rows: int, columns: int, words: int, seconds: float | None) -> N
     return network.model_copy(update={"epochs": epochs})
 
 
-def fitting_for(rows: int, batch: int, folds: int, seed: int) -> Fitting:
-    """Folds, at most so many, and threads; batch: rows a step of the small networks, where they stand alone."""
+def steps_an_epoch(rows: int, batch: int) -> int:
+    """How many batches an epoch goes through."""
+    return math.ceil(min(rows, MOST_AN_EPOCH) / batch)
+
+
+def fitting_for(rows: int, taught: int, batch: int, folds: int, seed: int) -> Fitting:
+    """Rows, folds, at most so many, and threads; batch: rows a step of the small networks, where they stand alone."""
     threads = torch.get_num_threads() if batch > SMALL_BATCH or rows >= FEWEST_ROWS else 1
-    return Fitting(folds=max(2, min(folds, rows // 2)), seed=seed, threads=threads)
+    some = taught if taught < rows else None
+    return Fitting(rows=some, folds=max(2, min(folds, rows // 2)), seed=seed, threads=threads)
 
 
 def epochs_within(seconds: float, rows: int, features: int, network: Network) -> int:
@@ -84,4 +105,4 @@ def epochs_within(seconds: float, rows: int, features: int, network: Network) ->
     work = 6 * weights * batch + 60 * weights  # products forward and backward, and the optimiser's pass
     step = STEP_OVERHEAD + work / machine_speed()
     watching = 2 * weights * min(rows, 4096) / machine_speed()
-    return max(1, int(seconds / (math.ceil(rows / batch) * step + watching)))
+    return max(1, int(seconds / (steps_an_epoch(rows, batch) * step + watching)))

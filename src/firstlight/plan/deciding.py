@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from firstlight.kinds.text import TEXT
 from firstlight.plain.categories import codes, words
 from firstlight.plain.dates import PARTS_OF_A_DATE
 from firstlight.plain.targets import labels_of
-from firstlight.plan.budget import MOST_FOLDS, SHARE, fitting_for, network_for, seconds_to_learn
+from firstlight.plan.budget import MOST_FOLDS, SHARE, fitting_for, network_for, rows_taught, seconds_to_learn
 from firstlight.plan.leaks import copy_of_target, suspicions
 from firstlight.plan.plan import LEFT_OUT, Column, Fitting, Network, Plan, Source, Split, Target, Task
 from firstlight.refusal import Refused
@@ -81,24 +81,28 @@ def decide(
         what = "text" if kind_read_by(Path(pretrained)) == TEXT.name else "pictures"
         raise Refused(f"{source.name} has no column of {what} that --pretrained could read; leave it away.")
     cells = _cells(rows, columns, aim)
-    network = _network(cells, seconds)
-    fitting = fitting_for(len(rows), network.batch if network else len(rows), _folds(columns), seed)
+    taught = rows_taught(cells, seconds)
+    cells = replace(cells, rows=taught)
+    to_learn = None if seconds is None else seconds_to_learn(seconds, len(rows), cells)
+    network = _network(cells, to_learn)
+    fitting = fitting_for(len(rows), taught, network.batch if network else taught, _folds(columns), seed)
     reasons = {
         "target.task": why,
         **{f"columns.{decision.column.name}": decision.reason for decision in decisions},
         **split_reasons(split),
-        "network.bins": f"{len(rows)} training rows: 64 or more for a bin, at most 64 bins",
+        "network.bins": f"{taught} training rows: 64 or more for a bin, at most 64 bins",
         "network.members": "each learns from other folds, so that every training row is also predicted unseen",
-        "network.batch": f"what searches over many tables found for {len(rows)} rows",
+        "network.batch": f"what searches over many tables found for {taught} rows",
         "network.epochs": "as many as fit into the time, on this machine"
         if seconds
         else "enough for most tables of this size",
         **{f"{part.name}.{name}": reason for part in PARTS_OF_NETWORK for name, reason in part.reasons.items()},
+        "fitting.rows": "chosen by chance: more would not fit into memory, nor into the time",
         "fitting.threads": "as many as pay at this batch; with another number the last bits differ",
     }
     return Plan(
         source=source, test_source=test_source, target=aim, split=split, columns=columns, network=network,
-        parts=_cell_parts(cells, seconds) | _kind_parts(rows, columns, aim, fitting, seconds, pretrained),
+        parts=_cell_parts(cells, to_learn) | _kind_parts(rows, columns, aim, fitting, seconds, pretrained),
         fitting=fitting, reasons=reasons,
         beware=suspicions(looked_at, target, aim.task, [each for each in columns if each.name not in not_inputs]),
     )  # fmt: skip
@@ -108,8 +112,9 @@ def _network(cells: Cells, seconds: float | None) -> Network | None:
     """The small networks over columns that are read cell by cell; None where there are none."""
     if not cells.columns:
         return None
-    asked = seconds and seconds_to_learn(seconds) * (SHARE if cells.enough else 1)
-    return network_for(cells.rows, cells.numbers, cells.words, asked)
+    if seconds is not None and cells.enough:
+        seconds *= SHARE
+    return network_for(cells.rows, cells.numbers, cells.words, seconds)
 
 
 def _cells(rows: pl.DataFrame, columns: Sequence[Column], target: Target) -> Cells:
@@ -164,7 +169,7 @@ def _cell_parts(cells: Cells, seconds: float | None) -> dict[str, PartSettings]:
     share = 0.0
     for part in reversed(CELL_PARTS):  # the first takes what the others have no use for
         share += part.share
-        settings = part.sizes(cells, seconds and seconds_to_learn(seconds) * share)
+        settings = part.sizes(cells, seconds and seconds * share)
         if settings:
             found = {part.name: settings, **found}
             share = 0.0

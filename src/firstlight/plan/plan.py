@@ -100,8 +100,12 @@ class Network(Part, frozen=True):
 
 
 class Fitting(Part, frozen=True):
-    """What all parts of the network share when they are fitted: the folds of the training rows, the seed, threads."""
+    """What all parts of the network share when they are fitted: the folds of the training rows, the seed, threads.
 
+    rows: of so many training rows, chosen by chance, the models learn; None: of all.
+    """
+
+    rows: int | None = Field(default=None, ge=2)
     folds: int = Field(ge=2, le=256)
     seed: int = Field(ge=0)
     threads: int = Field(ge=1)

@@ -26,6 +26,7 @@ from firstlight.refusal import Refused
 from firstlight.wording import counted
 
 FEWEST_ROWS = 10
+USUAL_SHARE, MOST_TESTED = 0.2, 100_000  # of the rows, and at most so many: more would tell nothing more
 FEWEST_SOURCES = 10  # that names of clips tell apart, below which they only number them
 
 
@@ -59,6 +60,11 @@ def choose_split(
     way: Literal["chance", "none"] = "chance" if share else "none"
     split = Split(way=way, share=share, even=even, alike=_compared(rows, target), seed=seed)
     return split.model_copy(update=compared_by_likeness(rows, target))
+
+
+def usual_share(rows: int) -> float:
+    """The share of the rows that is set aside where none was asked for."""
+    return min(USUAL_SHARE, round(MOST_TESTED / rows, 6))
 
 
 def _forms(cells: pl.Series, name: str) -> tuple[str, ...]:
