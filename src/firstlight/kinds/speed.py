@@ -9,6 +9,8 @@ import torch
 
 from firstlight.machine import measured_once
 
+RELIED_ON = 0.85  # of the fastest that was seen: fits of a minute were kept up by so much less
+
 
 def machine_speed() -> float:
     """Products a second that a fit reaches here."""
@@ -25,14 +27,14 @@ def _measured_speed() -> float:
     """Forward and backward passes of a typical layer."""
     inputs, weight = torch.ones(16, 256, 256), torch.ones(16, 256, 128, requires_grad=True)
     products = 4 * 16 * 256 * 256 * 128
-    return products / _fastest(lambda: torch.bmm(inputs, weight).relu().sum().backward())
+    return RELIED_ON * products / _fastest(lambda: torch.bmm(inputs, weight).relu().sum().backward())
 
 
 def _measured_adding() -> float:
     """Sums of the errors of rows by bin."""
     places = torch.randint(4096, (16, 50_000), generator=torch.Generator().manual_seed(0))
     values = torch.ones(16, 50_000)
-    return values.numel() / _fastest(lambda: torch.zeros(16, 4096).scatter_add_(1, places, values))
+    return RELIED_ON * values.numel() / _fastest(lambda: torch.zeros(16, 4096).scatter_add_(1, places, values))
 
 
 def _fastest(work: Callable[[], object]) -> float:

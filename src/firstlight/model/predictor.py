@@ -89,8 +89,11 @@ class Predictor:
             with torch.inference_mode():
                 sums: Tensor = self.line(inputs)
             return sums.softmax(dim=-1) if classes else sums
-        outputs = [outputs_of(part, inputs, torch.arange(rows)).double() for part in self.network.values()]
+        believed = (self.weights > 0) | (self.weights == self.weights.max())  # the others need not be asked
+        parts = [part for part, counts in zip(self.network.values(), believed, strict=True) if counts]
+        outputs = [outputs_of(part, inputs, torch.arange(rows)).double() for part in parts]
+        weights = self.weights[believed]
         if classes:
-            return blended(torch.stack([each.softmax(dim=-1).mean(dim=0) for each in outputs]), self.weights, self.bias)
+            return blended(torch.stack([each.softmax(dim=-1).mean(dim=0) for each in outputs]), weights, self.bias)
         numbers = torch.stack([each.mean(dim=0) for each in outputs])
-        return (self.weights.view(-1, 1, 1) * numbers).sum(dim=0) * self.unit.deviation + self.unit.mean
+        return (weights.view(-1, 1, 1) * numbers).sum(dim=0) * self.unit.deviation + self.unit.mean
