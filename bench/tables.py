@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -16,13 +16,14 @@ from statistics import mean
 from processes import SHARED, THREADS, Files, TookTooLong, files_of, fit_alone, run_alone, shown
 
 from firstlight.evaluate.evaluation import ScoreName
+from firstlight.plan.plan import Task
 
 FOLDER = SHARED / "table"
 PEERS = ("LightGBM", "XGBoost", "CatBoost", "HistGradientBoosting", "AutoGluon")
 SECONDS = 60.0  # for firstlight and AutoGluon; the others take what their defaults take
 SHORT = 10.0
 LIMIT = 400.0  # seconds after which a peer is ended
-TABLES = {
+TABLES: dict[str, tuple[str, Task]] = {
     "california_housing": ("MedHouseVal", "regression"),
     "adult": ("income", "classification"),
     "diamonds": ("price", "regression"),
@@ -50,12 +51,16 @@ def peers_python() -> str | None:
     return os.environ.get("FIRSTLIGHT_PEERS")
 
 
-def measured() -> Iterator[tuple[str, dict[str, Result]]]:
-    """For each table what everyone came to."""
+def shared_tables() -> Iterator[tuple[str, Files, Task]]:
+    """The tables that are there: name, files and task."""
     for name, (target, task) in TABLES.items():
-        files = files_of(FOLDER, name, target)
-        if files is None:
-            continue
+        if files := files_of(FOLDER, name, target):
+            yield name, files, task
+
+
+def measured(tables: Iterable[tuple[str, Files, Task]]) -> Iterator[tuple[str, dict[str, Result]]]:
+    """For each table what everyone came to."""
+    for name, files, task in tables:
         found = {who: _ours(files, task, seconds) for who, seconds in OURS.items()}
         if python := peers_python():
             found |= {peer: _theirs(python, peer, files, task) for peer in PEERS}

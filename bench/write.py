@@ -19,6 +19,7 @@ import first_minute
 import line_speed
 import loop_peer
 import loop_speed
+import other_tables
 import pictures
 import pixel_files
 import sequence_files
@@ -80,9 +81,26 @@ def first_fit_lines() -> list[str]:
 
 def table_lines() -> list[str]:
     """How good a fit of a table is, beside peers in the same run."""
-    found = list(tables.measured())
+    found = list(tables.measured(tables.shared_tables()))
+    return beside_peers(found) if found else left_out("table", list(tables.TABLES))
+
+
+def other_table_lines() -> list[str]:
+    """The same of tables that were not looked at before."""
+    with other_tables.parted() as parted:
+        found = list(tables.measured(parted))
     if not found:
-        return left_out("table", list(tables.TABLES))
+        return ["Left out, as FIRSTLIGHT_RDATASETS does not name the collection's folder.", ""]
+    return [
+        "Ten tables of the Rdatasets collection, chosen before anything was fitted to them (`bench/other_tables.py`);",
+        f"{other_tables.SHARE:.0%} of the rows, chosen by chance, are the test.",
+        "",
+        *beside_peers(found),
+    ]
+
+
+def beside_peers(found: list[tuple[str, dict[str, tables.Result]]]) -> list[str]:
+    """The scores and the seconds of everyone."""
     everyone = tuple(found[0][1])
     peers = "" if tables.peers_python() else " FIRSTLIGHT_PEERS was not set, so no peer was measured."
     return [
@@ -233,6 +251,7 @@ SECTIONS = (
     Section("first", "The first minute: how long a person waits", first_minute_lines),
     Section("first", "The first fit: how good it is", first_fit_lines),
     Section("tables", "Tables: how good a fit is, beside the peers", table_lines),
+    Section("other_tables", "Tables that nothing was tuned to", other_table_lines),
     Section("line", "The straight line: how fast it is found", line_lines),
     Section("loop", "The loop: how fast an epoch is", loop_lines),
     Section("texts", "Texts: how good a fit is, and how long it takes", text_lines),

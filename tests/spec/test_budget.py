@@ -10,10 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstlight.kinds import speed as speed_of
+from firstlight.kinds.all_kinds import CELL_PARTS
 from firstlight.kinds.cells import Cells
 from firstlight.kinds.speed import machine_speed
 from firstlight.plan import budget
-from firstlight.plan.budget import batch_for, epochs_within, fitting_for, network_for, rows_taught, seconds_of
+from firstlight.plan.budget import (
+    batch_for,
+    epochs_within,
+    fitting_for,
+    network_for,
+    rows_taught,
+    seconds_of,
+    seconds_to_learn,
+    shared_out,
+)
 from firstlight.plan.plan import Network
 from firstlight.refusal import Refused
 
@@ -86,6 +96,25 @@ def test_of_any_table_as_much_is_learned_from_as_fits_into_memory(rows: int, col
     taught = rows_taught(Cells(rows=rows, columns=columns, numbers=columns, words=0, outputs=1), None)
     assert taught * columns * 8 <= 1.6e9, "in float64, as the straight line sees them"
     assert taught == rows or (taught + 1) * columns > budget.MOST_CELLS or taught == 1_000_000
+
+
+@given(seconds=st.floats(1, 1e5), rows=st.integers(10, 10**8), columns=st.integers(1, 100))
+def test_the_larger_the_table_the_more_of_the_time_goes_to_all_but_learning(
+    seconds: float, rows: int, columns: int
+) -> None:
+    cells = Cells(rows=rows, columns=columns, numbers=columns, words=0, outputs=1)
+    left = seconds_to_learn(seconds, rows, cells)
+    assert seconds / 2 <= left <= max(seconds / 2, seconds - budget.OVERHEAD)
+    assert seconds_to_learn(seconds, 2 * rows, cells) <= left
+
+
+@given(seconds=st.floats(0.1, 1e5))
+def test_the_time_is_shared_out_whole_and_trees_come_first_where_it_is_short(seconds: float) -> None:
+    times, left = shared_out(seconds, CELL_PARTS)
+    assert sum(times.values()) + left == pytest.approx(seconds)
+    assert left > 0
+    assert times["forest"] >= min(4.0, 0.8 * seconds)
+    assert times["forest"] >= 0.25 * seconds
 
 
 def test_a_plan_says_of_how_many_rows_it_learns_only_where_that_is_not_all() -> None:

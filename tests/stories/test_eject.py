@@ -270,6 +270,21 @@ def test_a_fit_that_was_interrupted_has_a_script_that_ends_there_too(
     assert said.count("epoch ") == 3
 
 
+def test_where_only_some_rows_teach_the_script_learns_from_the_same_ones(
+    fit: Fit, bare: Bare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firstlight.plan.budget.MOST_TAUGHT", 50)
+    for kept in (NETWORK, LINE):
+        run = fit(table().drop("price"), Choices("label"), keep=kept, page=True)
+        assert "50 rows teach, chosen by chance from 72 training rows." in run.notes
+        assert run.folder is not None
+        said = " ".join((run.folder / "report.html").read_text("utf-8").split())
+        assert "from 50 of the others, chosen by chance: from these it learns" in said
+        said, fault = bare(script_of(run))
+        assert fault == ""
+        assert said.endswith(SAID)
+
+
 NASTY = [
     "a.b",
     'say "x"',

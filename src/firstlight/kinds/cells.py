@@ -85,7 +85,8 @@ class CellPart(NetworkPart[C]):
                                                the same module for tensors of a file
     """
 
-    share: float  # of the time that was asked for
+    share: float  # of the time that is left by the parts before it
+    first: float  # seconds that it takes before all others, where time is short
     sizes: Callable[[Cells, float | None], C | None]
     build: Callable[[Mapping[str, Tensor], Sequence[str], C, int], nn.Module]
     rebuild: Callable[[Mapping[str, Tensor], Sequence[str], C, int], nn.Module]

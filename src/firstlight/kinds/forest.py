@@ -106,6 +106,7 @@ FOREST = CellPart(
         "decay": "flat from 1 to 10 on seven tables",
     },
     share=0.25,
+    first=4.0,
     sizes=sizes,
     build=_build,
     rebuild=_rebuild,

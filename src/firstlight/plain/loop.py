@@ -60,18 +60,21 @@ def fit_members(
     an_epoch = min(rows, MOST_AN_EPOCH)
     optimiser, schedule = descent(model, rate, decay, epochs * math.ceil(an_epoch / batch))
     watched = torch.randperm(rows)[:4096]  # enough rows to see how held-out rows fare
+    share = learns.mean()
     for epoch in range(1, epochs + 1):
         model.train()
+        order = torch.randperm(rows)[:an_epoch]
+        mixed, truth, weights = rows_of(inputs, order), targets[order], learns[:, order] / share
         total = torch.zeros(())
-        for chosen in torch.randperm(rows)[:an_epoch].split(batch):
-            outputs = model(rows_of(inputs, chosen))  # forward
-            weights = learns[:, chosen]
-            loss = (losses_of(outputs, targets[chosen]) * weights).sum() / weights.sum()
+        for first in range(0, an_epoch, batch):
+            some = slice(first, first + batch)
+            outputs = model({name: values[some] for name, values in mixed.items()})  # forward
+            loss = (losses_of(outputs, truth[some]) * weights[:, some]).mean()
             optimiser.zero_grad()
             loss.backward()  # backpropagation: d loss / d each parameter
             optimiser.step()  # gradient descent: one step downhill
             schedule.step()
-            total += loss.detach() * len(chosen)
+            total += loss.detach() * len(truth[some])
         losses = losses_of(outputs_of(model, inputs, watched), targets[watched])
         held_out = 1 - learns[:, watched]
         yield epoch, total.item() / an_epoch, ((losses * held_out).sum() / held_out.sum()).item()

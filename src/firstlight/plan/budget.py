@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 
-from firstlight.kinds.cells import FEWEST_ROWS, Cells
+from firstlight.kinds.cells import FEWEST_ROWS, CellPart, Cells
 from firstlight.kinds.speed import machine_speed
 from firstlight.plain.loop import MOST_AN_EPOCH
 from firstlight.plan.plan import Fitting, Network
@@ -20,7 +22,7 @@ from firstlight.refusal import Refused
 SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 STEP_OVERHEAD = 0.0015  # seconds a step that do not depend on sizes: seen on a two-core machine
 DEFAULT_SECONDS = 15.0
-SHARE = 0.4  # of the time asked for, where other parts read the columns too
+MOST_FIRST = 0.8  # of what is left, that a part may take before all others
 OVERHEAD = 5.0  # seconds that all but the network takes: seen on five tables; and on tables of a million rows and more
 PREPARING, EVALUATING = 2e-7, 1e-7  # seconds for each cell, and for each feature of a row that is learned from
 DEFAULT_STEPS = 2500  # from where on a longer fit was seen to gain little
@@ -56,6 +58,15 @@ def rows_taught(cells: Cells, seconds: float | None) -> int:
     """The training rows that are learned from: all of them, or so many that they fit into memory and into the time."""
     most = MOST_TAUGHT if seconds is None else min(MOST_TAUGHT, max(FEWEST_TAUGHT, int(TAUGHT_A_SECOND * seconds)))
     return min(cells.rows, most, MOST_CELLS // max(1, cells.numbers + cells.words))
+
+
+def shared_out(seconds: float, parts: Sequence[CellPart[Any]]) -> tuple[dict[str, float], float]:
+    """The seconds of each of the parts by name, in their order, and what is left for the small networks."""
+    times = {}
+    for part in parts:
+        times[part.name] = max(part.share * seconds, min(part.first, MOST_FIRST * seconds))
+        seconds -= times[part.name]
+    return times, seconds
 
 
 def batch_for(rows: int) -> int:

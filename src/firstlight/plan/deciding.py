@@ -24,9 +24,9 @@ from firstlight.kinds.text import TEXT
 from firstlight.plain.categories import codes, words
 from firstlight.plain.dates import PARTS_OF_A_DATE
 from firstlight.plain.targets import labels_of
-from firstlight.plan.budget import MOST_FOLDS, SHARE, fitting_for, network_for, rows_taught, seconds_to_learn
+from firstlight.plan.budget import MOST_FOLDS, fitting_for, network_for, rows_taught, seconds_to_learn, shared_out
 from firstlight.plan.leaks import copy_of_target, suspicions
-from firstlight.plan.plan import LEFT_OUT, Column, Fitting, Network, Plan, Source, Split, Target, Task
+from firstlight.plan.plan import LEFT_OUT, Column, Fitting, Plan, Source, Split, Target, Task
 from firstlight.refusal import Refused
 
 LOOKED_AT = 100_000  # training rows from which kinds are told; all of them where there are fewer
@@ -84,7 +84,8 @@ def decide(
     taught = rows_taught(cells, seconds)
     cells = replace(cells, rows=taught)
     to_learn = None if seconds is None else seconds_to_learn(seconds, len(rows), cells)
-    network = _network(cells, to_learn)
+    cell_parts, left = _cell_parts(cells, to_learn)
+    network = network_for(cells.rows, cells.numbers, cells.words, left) if cells.columns else None
     fitting = fitting_for(len(rows), taught, network.batch if network else taught, _folds(columns), seed)
     reasons = {
         "target.task": why,
@@ -102,19 +103,10 @@ def decide(
     }
     return Plan(
         source=source, test_source=test_source, target=aim, split=split, columns=columns, network=network,
-        parts=_cell_parts(cells, to_learn) | _kind_parts(rows, columns, aim, fitting, seconds, pretrained),
+        parts=cell_parts | _kind_parts(rows, columns, aim, fitting, seconds, pretrained),
         fitting=fitting, reasons=reasons,
         beware=suspicions(looked_at, target, aim.task, [each for each in columns if each.name not in not_inputs]),
     )  # fmt: skip
-
-
-def _network(cells: Cells, seconds: float | None) -> Network | None:
-    """The small networks over columns that are read cell by cell; None where there are none."""
-    if not cells.columns:
-        return None
-    if seconds is not None and cells.enough:
-        seconds *= SHARE
-    return network_for(cells.rows, cells.numbers, cells.words, seconds)
 
 
 def _cells(rows: pl.DataFrame, columns: Sequence[Column], target: Target) -> Cells:
@@ -161,19 +153,19 @@ def _kind_parts(
     return settings
 
 
-def _cell_parts(cells: Cells, seconds: float | None) -> dict[str, PartSettings]:
-    """Those over columns that are read cell by cell."""
+def _cell_parts(cells: Cells, seconds: float | None) -> tuple[dict[str, PartSettings], float | None]:
+    """Those over columns that are read cell by cell, and the seconds that they leave for the small networks."""
     if not cells.enough:
-        return {}
+        return {}, seconds
+    times, left = ({}, None) if seconds is None else shared_out(seconds, CELL_PARTS)
     found: dict[str, PartSettings] = {}
-    share = 0.0
+    spare = 0.0
     for part in reversed(CELL_PARTS):  # the first takes what the others have no use for
-        share += part.share
-        settings = part.sizes(cells, seconds and seconds * share)
+        settings = part.sizes(cells, times[part.name] + spare if times else None)
         if settings:
             found = {part.name: settings, **found}
-            share = 0.0
-    return found
+        spare = 0.0 if settings or not times else spare + times[part.name]
+    return found, left
 
 
 def target_values(cells: pl.Series, target: Target) -> tuple[Tensor, int]:

@@ -58,7 +58,10 @@ def _set_aside(story: Story) -> str:
         "group": f"{rows}, so that no {column} has rows on both sides",
         "file": f"{rows}: they have a file of their own",
     }[split.way]
-    return f"{how}. All that is shown of the columns comes from the other {number(len(story.rows.train))}."
+    others = f"the other {number(len(story.rows.train))}"
+    if story.plan.fitting.rows == len(story.rows.train):
+        others = f"{number(len(story.rows.train))} of the others, chosen by chance: from these it learns"
+    return f"{how}. All that is shown of the columns comes from {others}."
 
 
 def _split(story: Story) -> Figure:
