@@ -150,7 +150,7 @@ def test_answers_come_in_blocks_and_are_the_same_as_at_once() -> None:
 
 
 def test_of_very_many_held_out_rows_some_from_everywhere_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("firstlight.plain.loop.MOST_HELD_OUT", 30)
+    monkeypatch.setattr("firstlight.plain.loop.MANY_ROWS", 30)
     learns = learning(torch.arange(200) % 4, 2)  # half of the rows are held out, each by one member
     answered = held_out_outputs(Slope(), {"x": torch.ones(200, 1)}, learns)[0, :, 0].isfinite()
     assert 20 <= int(answered.sum()) <= 30

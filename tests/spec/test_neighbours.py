@@ -120,7 +120,7 @@ def test_an_unknown_word_is_answered() -> None:
 def test_sizes_follow_the_time() -> None:
     cells = Cells(rows=20_000, columns=12, numbers=12, words=0, outputs=1)
     assert sizes(cells, 1e-6) is None
-    some, more = sizes(cells, 30.0), sizes(cells, 1e6)
+    some, more = sizes(cells, 60.0), sizes(cells, 1e6)
     assert some is not None
     assert more is not None
-    assert some.epochs <= more.epochs
+    assert 6 <= some.epochs <= more.epochs, "with fewer the time is better spent on the small networks"

@@ -18,6 +18,7 @@ import torch
 
 from firstlight.model.fitting import Epoch, finish
 from firstlight.model.predictor import LINE, NETWORK
+from firstlight.plan import budget
 from firstlight.store.run import Run
 from firstlight.workflow import Choices, Finished, Interrupted, fit_steps
 
@@ -273,7 +274,7 @@ def test_a_fit_that_was_interrupted_has_a_script_that_ends_there_too(
 def test_where_only_some_rows_teach_the_script_learns_from_the_same_ones(
     fit: Fit, bare: Bare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("firstlight.plan.budget.MOST_TAUGHT", 50)
+    monkeypatch.setattr(budget, "MOST_TAUGHT", 50)
     for kept in (NETWORK, LINE):
         run = fit(table().drop("price"), Choices("label"), keep=kept, page=True)
         assert "50 rows teach, chosen by chance from 72 training rows." in run.notes

@@ -13,7 +13,7 @@ from firstlight.plain.categories import OneHot
 from firstlight.plain.neighbours import MOST_TAUGHT, Neighbours, features_of_cells, fit_neighbours
 from firstlight.plain.numbers import PiecewiseLinear
 
-FEWEST_EPOCHS, MOST_EPOCHS = 2, 10
+FEWEST_EPOCHS, MOST_EPOCHS = 6, 10
 SIZE, WIDTH, BINS = 64, 128, 32
 OTHERS, KEPT = 4096, 10_000
 RATE, SMALL_RATE, DECAY = 0.005, 0.002, 0.1

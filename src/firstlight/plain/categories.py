@@ -20,8 +20,7 @@ def vocabulary(cells: pl.Series, most: int) -> list[str]:
 
 def codes(cells: pl.Series, known: Sequence[str]) -> Tensor:
     """The place of each cell's word among the known ones, from 1; 0 for any other: (rows,) int64."""
-    places = list(range(1, len(known) + 1))
-    found = words(cells).replace_strict(list(known), places, default=0, return_dtype=pl.Int64)
+    found = words(cells).replace_strict(list(known), list(range(1, len(known) + 1)), default=0, return_dtype=pl.Int64)
     return torch.from_numpy(found.to_numpy(writable=True))
 
 

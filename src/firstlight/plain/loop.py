@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-MOST_AN_EPOCH = 2**17  # rows that an epoch goes through: of a larger table other ones in every epoch
-MOST_HELD_OUT = 100_000  # rows by whose held-out answers a model is judged: more would tell nothing more
+from firstlight.plain.split import MANY_ROWS
 
 
 def rows_of(inputs: dict[str, Tensor], chosen: Tensor) -> dict[str, Tensor]:
@@ -31,15 +30,11 @@ def outputs_of(model: nn.Module, inputs: dict[str, Tensor], chosen: Tensor) -> T
 
 
 def held_out_outputs(model: nn.Module, inputs: dict[str, Tensor], learns: Tensor) -> Tensor:
-    """What the model answers to rows that a member holds out, NaN for all others: (members, rows, outputs).
-
-    Of very many such rows only some are asked, evenly spread.
-    """
+    """What the model answers to rows, or many of them, that a member holds out, else NaN: (members, rows, outputs)."""
     chosen = torch.nonzero((learns == 0).any(dim=0)).flatten()
-    chosen = chosen[:: math.ceil(len(chosen) / MOST_HELD_OUT)]
+    chosen = chosen[:: math.ceil(len(chosen) / MANY_ROWS)]
     found = outputs_of(model, inputs, chosen)
-    outputs = found.new_full((len(learns), learns.shape[1], found.shape[2]), torch.nan)
-    return outputs.index_copy(1, chosen, found)
+    return found.new_full((len(learns), learns.shape[1], found.shape[2]), torch.nan).index_copy(1, chosen, found)
 
 
 def descent(model: nn.Module, rate: float, decay: float, steps: int) -> tuple[torch.optim.AdamW, LambdaLR]:
@@ -57,27 +52,23 @@ def fit_members(
     inputs, targets: (rows, ...) each; learns: (members, rows); losses_of(outputs, targets): (members, rows).
     """
     rows = len(targets)
-    an_epoch = min(rows, MOST_AN_EPOCH)
-    optimiser, schedule = descent(model, rate, decay, epochs * math.ceil(an_epoch / batch))
+    optimiser, schedule = descent(model, rate, decay, epochs * math.ceil(min(rows, MANY_ROWS) / batch))
     watched = torch.randperm(rows)[:4096]  # enough rows to see how held-out rows fare
-    share = learns.mean()
     for epoch in range(1, epochs + 1):
         model.train()
-        order = torch.randperm(rows)[:an_epoch]
-        mixed, truth, weights = rows_of(inputs, order), targets[order], learns[:, order] / share
         total = torch.zeros(())
-        for first in range(0, an_epoch, batch):
-            some = slice(first, first + batch)
-            outputs = model({name: values[some] for name, values in mixed.items()})  # forward
-            loss = (losses_of(outputs, truth[some]) * weights[:, some]).mean()
+        for chosen in torch.randperm(rows)[:MANY_ROWS].split(batch):
+            outputs = model(rows_of(inputs, chosen))  # forward
+            weights = learns[:, chosen]
+            loss = (losses_of(outputs, targets[chosen]) * weights).sum() / weights.sum()
             optimiser.zero_grad()
             loss.backward()  # backpropagation: d loss / d each parameter
             optimiser.step()  # gradient descent: one step downhill
             schedule.step()
-            total += loss.detach() * len(truth[some])
+            total += loss.detach() * len(chosen)
         losses = losses_of(outputs_of(model, inputs, watched), targets[watched])
         held_out = 1 - learns[:, watched]
-        yield epoch, total.item() / an_epoch, ((losses * held_out).sum() / held_out.sum()).item()
+        yield epoch, total.item() / min(rows, MANY_ROWS), ((losses * held_out).sum() / held_out.sum()).item()
 
 
 def up_to(epochs: Iterator[tuple[int, float, float]], last: int) -> Iterator[tuple[int, float, float]]:

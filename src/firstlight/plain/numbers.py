@@ -8,6 +8,8 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
+from firstlight.plain.split import MANY_ROWS
+
 
 def typed_numbers(cells: pl.Series) -> pl.Series:
     """Cells that are numbers already, as float64."""
@@ -48,7 +50,6 @@ def true_or_false(cells: pl.Series) -> pl.Series:
     return spelt.replace_strict(TRUE_OR_FALSE, default=None, return_dtype=pl.Float64)
 
 
-MOST_ASKED = 100_000  # rows by which bins are laid
 LARGEST = 1e50  # the squared errors of larger numbers can no longer be reckoned with
 
 
@@ -58,14 +59,8 @@ def number_values(rows: pl.DataFrame, columns: Mapping[str, Callable[[pl.Series]
     return torch.from_numpy(np.where(np.abs(values) < LARGEST, values, np.nan))
 
 
-def evenly_spread(values: Tensor) -> Tensor:
-    """All rows, or of very many some from everywhere, which tell as much of how a column is spread."""
-    return values[:: math.ceil(len(values) / MOST_ASKED)]
-
-
 def centre_and_spread(values: Tensor) -> tuple[Tensor, Tensor]:
     """Median and quartile distance (where that is 0 half the range, else 1) of each column of (rows, columns)."""
-    values = evenly_spread(values)
     values = torch.where(values.isnan().all(dim=0), 0.0, values)  # a column of gaps alone
     least, low, centre, high, most = torch.from_numpy(np.nanquantile(values, [0, 0.25, 0.5, 0.75, 1], axis=0))
     spread = torch.where(high > low, high - low, most / 2 - least / 2)
@@ -108,7 +103,7 @@ def piecewise_linear(values: Tensor, bins: int) -> PiecewiseLinear:
     """Bins that hold about equally many of the training values (rows, columns) float64, at most `bins` a column."""
     centre, spread = centre_and_spread(values)
     left, length, column = [], [], []
-    for number, cells in enumerate(standardise(evenly_spread(values), centre, spread).T):
+    for number, cells in enumerate(standardise(values[:: math.ceil(len(values) / MANY_ROWS)], centre, spread).T):
         edges = cells[~cells.isnan()].unique()
         if len(edges) > bins:
             by_rows = np.unique(np.nanquantile(cells, np.linspace(0, 1, bins + 1)))

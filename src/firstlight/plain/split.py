@@ -9,6 +9,8 @@ import polars as pl
 import torch
 from torch import Tensor
 
+MANY_ROWS = 2**17  # of a larger table so many are enough at a time: for bins, for an epoch, to judge by
+
 
 def kin_by_equality(rows: pl.DataFrame, columns: Sequence[str]) -> Tensor:
     """The same number for rows that are equal in all the columns, that of the first of them: (rows,) int64."""

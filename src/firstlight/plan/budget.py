@@ -15,7 +15,7 @@ import torch
 
 from firstlight.kinds.cells import FEWEST_ROWS, CellPart, Cells
 from firstlight.kinds.speed import machine_speed
-from firstlight.plain.loop import MOST_AN_EPOCH
+from firstlight.plain.split import MANY_ROWS
 from firstlight.plan.plan import Fitting, Network
 from firstlight.refusal import Refused
 
@@ -99,7 +99,7 @@ def network_for(rows: int, columns: int, words: int, seconds: float | None) -> N
 
 def steps_an_epoch(rows: int, batch: int) -> int:
     """How many batches an epoch goes through."""
-    return math.ceil(min(rows, MOST_AN_EPOCH) / batch)
+    return math.ceil(min(rows, MANY_ROWS) / batch)
 
 
 def fitting_for(rows: int, taught: int, batch: int, folds: int, seed: int) -> Fitting:

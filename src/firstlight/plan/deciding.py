@@ -158,14 +158,10 @@ def _cell_parts(cells: Cells, seconds: float | None) -> tuple[dict[str, PartSett
     if not cells.enough:
         return {}, seconds
     times, left = ({}, None) if seconds is None else shared_out(seconds, CELL_PARTS)
-    found: dict[str, PartSettings] = {}
-    spare = 0.0
-    for part in reversed(CELL_PARTS):  # the first takes what the others have no use for
-        settings = part.sizes(cells, times[part.name] + spare if times else None)
-        if settings:
-            found = {part.name: settings, **found}
-        spare = 0.0 if settings or not times else spare + times[part.name]
-    return found, left
+    sizes = {part.name: part.sizes(cells, times.get(part.name)) for part in CELL_PARTS}
+    if left is not None:
+        left += sum(times[name] for name, settings in sizes.items() if settings is None)
+    return {name: settings for name, settings in sizes.items() if settings}, left
 
 
 def target_values(cells: pl.Series, target: Target) -> tuple[Tensor, int]:
