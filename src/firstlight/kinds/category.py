@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from firstlight.kinds.kind import Claim, Kind, Learned, Settings, Snippets, in_brackets
 from firstlight.plain.categories import OneHot, category_codes, vocabulary
+from firstlight.wording import whole
 
 MOST_WORDS = 200  # of a column that are told apart; the rarer ones count as unknown
 LONG = 5.0  # words a cell, on average, from which a column of different cells is free text
@@ -33,9 +34,10 @@ def claim(cells: pl.Series) -> Claim[CategorySettings] | None:
     if different > len(written) / 2 and blanks / len(written) + 1 >= LONG:
         return None
     settings = CategorySettings(most=min(different + 1, MOST_WORDS))  # and one for the gap
+    found = f"{whole(different)} different words"
     if different <= MOST_WORDS:
-        return Claim(0.6, f"{different} different words", settings)
-    return Claim(0.5, f"{different} different words, of which the {MOST_WORDS} most frequent are told apart", settings)
+        return Claim(0.6, found, settings)
+    return Claim(0.5, f"{found}, of which the {MOST_WORDS} most frequent are told apart", settings)
 
 
 def learn(rows: pl.DataFrame, columns: Mapping[str, CategorySettings]) -> Learned:

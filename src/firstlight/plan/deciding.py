@@ -28,6 +28,7 @@ from firstlight.plan.budget import MOST_FOLDS, fitting_for, network_for, rows_ta
 from firstlight.plan.leaks import copy_of_target, suspicions
 from firstlight.plan.plan import LEFT_OUT, Column, Fitting, Plan, Source, Split, Target, Task
 from firstlight.refusal import Refused
+from firstlight.wording import whole
 
 LOOKED_AT = 100_000  # training rows from which kinds are told; all of them where there are fewer
 MOST_CLASSES = 1000
@@ -91,9 +92,9 @@ def decide(
         "target.task": why,
         **{f"columns.{decision.column.name}": decision.reason for decision in decisions},
         **split_reasons(split),
-        "network.bins": f"{taught} training rows: 64 or more for a bin, at most 64 bins",
+        "network.bins": f"{whole(taught)} training rows: 64 or more for a bin, at most 64 bins",
         "network.members": "each learns from other folds, so that every training row is also predicted unseen",
-        "network.batch": f"what searches over many tables found for {taught} rows",
+        "network.batch": f"what searches over many tables found for {whole(taught)} rows",
         "network.epochs": "as many as fit into the time, on this machine"
         if seconds
         else "enough for most tables of this size",
@@ -230,27 +231,27 @@ def decide_target(cells: pl.Series, name: str, task: Task | None) -> tuple[Targe
         return Target(column=name, task=task, read=number.settings.read), reason
     if different > MOST_CLASSES or different > len(cells) / 2:
         raise Refused(
-            f"column {name!r} has {different} different values in {len(cells)} rows: too many to be classes"
-            + ("; predict it as a number with --task regression." if number else ".")
+            f"column {name!r} has {whole(different)} different values in {whole(len(cells))} rows: "
+            "too many to be classes" + ("; predict it as a number with --task regression." if number else ".")
         )
     return Target(column=name, task=task), reason
 
 
 def _task_of(cells: pl.Series, different: int, number: Claim[NumberSettings] | None) -> tuple[Task, str]:
     if number is None:
-        return "classification", f"{different} different words"
+        return "classification", f"{whole(different)} different words"
     if different == 2:
         return "classification", "two different values"
     values = column_values(cells, number.settings)
     known = values[~values.isnan()]
-    whole = bool((known == known.round()).all())
-    if whole and different <= FEW_CLASSES and known.min() in (0, 1) and known.max() - known.min() == different - 1:
+    integers = bool((known == known.round()).all())
+    if integers and different <= FEW_CLASSES and known.min() in (0, 1) and known.max() - known.min() == different - 1:
         low, high = int(known.min()), int(known.max())
         return (
             "classification",
             f"whole numbers from {low} to {high}: taken as classes (--task regression to predict an amount)",
         )
-    return "regression", f"numbers, {different} different ones"
+    return "regression", f"numbers, {whole(different)} different ones"
 
 
 def decide_column(cells: pl.Series, target: pl.Series, aim: Target) -> Decision:
@@ -304,14 +305,14 @@ def _identifier(known: pl.Series, rows: int, claims: Mapping[str, Claim[Any]]) -
     if isinstance(known.dtype, WRITTEN):
         if NUMBER.name not in claims:
             told = any(kind.name in claims for kind in (DATE, TEXT, DNA))
-            return "" if told else f"an identifier: {rows} different values in {rows} training rows"
+            return "" if told else f"an identifier: {whole(rows)} different values in {whole(rows)} training rows"
         values = column_values(known, claims[NUMBER.name].settings)
         known = pl.Series(values.numpy()).drop_nans()
     if not known.dtype.is_numeric() or not (known == known.round()).all():
         return ""
     spread = float(known.max()) - float(known.min())  # type: ignore[arg-type]
     if spread < 2 * rows:
-        return f"an identifier: {rows} different whole numbers in {rows} training rows, close together"
+        return f"an identifier: {whole(rows)} different whole numbers in {whole(rows)} training rows, close together"
     return ""
 
 

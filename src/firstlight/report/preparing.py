@@ -33,9 +33,9 @@ MICROSECONDS = 86_400_000_000  # of a day
 def prepare_chapter(story: Story) -> Chapter:
     """What was read, what was decided about it, and what it holds."""
     train, test = story.rows.train, story.rows.test
-    rows = number(len(train) + len(test))
+    rows = f"{number(len(train) + len(test))} {'of the ' if story.plan.fitting.rows == len(train) else ''}rows"
     lead = (
-        f"{source_name(story.plan.source)}: {rows} rows with a known {story.target}, and "
+        f"{source_name(story.plan.source)}: {rows} with a known {story.target}, and "
         f"{counted(len(story.plan.columns), 'column')} to predict it from. {_set_aside(story)}"
     )
     blocks = [
