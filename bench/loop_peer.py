@@ -58,7 +58,7 @@ def repeated(epoch: Callable[[], object]) -> Iterator[object]:
 
 
 def firstlight(rows: Tensor, targets: Tensor, width: int, layers: int) -> tuple[float, Answer]:
-    """Its own loop, over one member that holds the last fold of many out."""
+    """Its own loop, over one member that holds ten rows out."""
     from firstlight.plain.loop import fit_members
     from firstlight.plain.network import Members
     from firstlight.plain.targets import member_squared_errors

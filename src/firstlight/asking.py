@@ -52,10 +52,9 @@ def requested(
     if plan is not None:
         given = {
             "task": task, "by_time": by_time, "group": group, "time": time, "seed": seed or None,
-            "pretrained": pretrained,
+            "pretrained": pretrained, "test": test is not None,
         }  # fmt: skip
-        names = [name for name, value in given.items() if value] + (["test"] if test is not None else [])
-        return _by_plan(source, target, plan, folder, sheet, names)
+        return _by_plan(source, target, plan, folder, sheet, [name for name, value in given.items() if value])
     if source is None:
         raise Refused("name a table and its column to predict, or a plan that names both.")
     choices = Choices(

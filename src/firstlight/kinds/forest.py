@@ -22,10 +22,10 @@ DECAY = 3.0
 FEWEST_ASKED, ASKED_SHARE = 8, 0.25  # columns that a tree may ask about
 WAY = 60.0  # trees times their rate: how far they go together
 LOWEST_RATE, HIGHEST_RATE = 0.04, 0.25
-# How long a tree takes, in additions to sums at random places: seen on thirteen tables
+# How long a tree takes, in additions to sums at random places, which are slower where many rows lie far from the
+# processor: seen on thirteen tables, and on generated ones
 TREE_OVERHEAD = 0.004  # seconds
 PLACES_SHARE, FAR_SHARE, BIN_PASSES, OUTPUT_PASSES = 1.5, 2.0, 6.0, 19.0
-FAR = 100_000  # rows that no longer lie near the processor
 
 
 class ForestSettings(CellSettings, frozen=True):
@@ -68,7 +68,7 @@ def seconds_a_tree(cells: Cells, asked: int, questions: int) -> float:
     numbers = 1 if cells.outputs <= 2 else cells.outputs
     stats = 1 + min(numbers, SKETCHED)
     rows = min(cells.rows, MOST_GROWN)
-    passes = PLACES_SHARE + FAR_SHARE * min(1.0, cells.rows / FAR)
+    passes = PLACES_SHARE + FAR_SHARE * rows / MOST_GROWN
     additions = rows * asked * stats * questions * passes
     additions += stats * asked * BINS * float(2**questions) * BIN_PASSES + cells.rows * numbers * OUTPUT_PASSES
     return TREE_OVERHEAD / MEMBERS + additions / adding_speed()

@@ -13,7 +13,7 @@ from firstlight.plain.categories import OneHot
 from firstlight.plain.neighbours import MOST_TAUGHT, Neighbours, features_of_cells, fit_neighbours
 from firstlight.plain.numbers import PiecewiseLinear
 
-FEWEST_EPOCHS, MOST_EPOCHS = 6, 10
+FEWEST_EPOCHS, MOST_EPOCHS = 6, 10  # with fewer it is hardly believed, and the small networks gain more by the time
 SIZE, WIDTH, BINS = 64, 128, 32
 OTHERS, KEPT = 4096, 10_000
 RATE, SMALL_RATE, DECAY = 0.005, 0.002, 0.1

@@ -9,7 +9,7 @@ import torch
 
 from firstlight.machine import measured_once
 
-RELIED_ON = 0.85  # of the fastest that was seen: fits of a minute were kept up by so much less
+RELIED_ON = 0.85  # of the fastest that was seen, which a fit of a minute does not keep up
 
 
 def machine_speed() -> float:

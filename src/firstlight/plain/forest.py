@@ -152,15 +152,38 @@ def by_leaf(values: Tensor, leaf: Tensor, leaves: int) -> Tensor:
     return torch.zeros(len(values), leaves, values.shape[2]).scatter_add_(1, places, values)
 
 
+def grow_tree(
+    model: Forest, tree: int, bins: Tensor, ordered: Tensor, weights: Tensor, errors: Tensor, bends: Tensor,
+    rate: float, share: float, decay: float,
+) -> Tensor:  # fmt: skip
+    """Puts a tree of each member into its place; returns what it adds to the answers: (members, rows, outputs).
+
+    bins: (columns, rows) int64; weights: how much a row counts, (members, rows, 1); errors, bends: first and second
+    derivative of its loss, likewise. A leaf takes a step of Newton's method on the loss of its rows, times the rate.
+    """
+    told = errors
+    if errors.shape[2] > SKETCHED:
+        told = errors @ (torch.randn(errors.shape[2], SKETCHED) / SKETCHED**0.5)
+    chosen = torch.randperm(len(bins))[: max(1, round(share * len(bins)))]
+    stats = torch.cat([weights, told], dim=2).mT.contiguous()
+    column, first, last, leaf = best_questions(bins[chosen], ordered[chosen], stats, model.column.shape[2], decay)
+    leaves = model.leaves.shape[2]
+    pull = decay * bends.mean()
+    step = rate * by_leaf(errors, leaf, leaves) / (by_leaf(bends, leaf, leaves) + pull)
+    model.column[:, tree], model.first[:, tree], model.last[:, tree] = chosen[column], first, last
+    with torch.no_grad():
+        model.leaves[:, tree] = step
+    return step.gather(1, leaf.unsqueeze(2).expand(-1, -1, step.shape[2]))
+
+
 def fit_forest(
     model: Forest, inputs: dict[str, Tensor], targets: Tensor, learns: Tensor,
     losses_of: Callable[[Tensor, Tensor], Tensor], epochs: int, rate: float, share: float, decay: float,
 ) -> Iterator[tuple[int, float, float]]:  # fmt: skip
     """Grows as many trees in every epoch, each on a share of the columns chosen by chance; yields as `fit_members`.
 
-    A leaf takes a step of Newton's method on the loss of its rows, times the rate. Of many classes the errors are
-    multiplied by random numbers first, which keeps most of what tells rows apart. Source: SketchBoost, Iosipoi and
-    Vakhrushev 2022.
+    Of many classes the errors are multiplied by random numbers first, which keeps most of what tells rows apart.
+    Source: SketchBoost, Iosipoi and Vakhrushev 2022.
     """
     bins, ordered = model.bins(inputs), model.bins.ordered(inputs)
     classes = not targets.is_floating_point()
@@ -173,8 +196,7 @@ def fit_forest(
             mean = torch.logit(mean) if model.outputs == 2 else mean.log()
         model.start.copy_(mean)
     answers = mean.repeat(1, len(targets), 1)
-    trees, leaves = model.leaves.shape[1] // epochs, model.leaves.shape[2]
-    asked = max(1, round(share * len(bins)))
+    trees = model.leaves.shape[1] // epochs
     for epoch in range(1, epochs + 1):
         new = slice((epoch - 1) * trees, epoch * trees)
         taught = torch.randperm(len(targets))[:MOST_GROWN].sort().values
@@ -184,20 +206,9 @@ def fit_forest(
             guesses = as_goals(its_answers, classes)
             errors = (its_goals - guesses) * its_weights
             bends = (guesses * (1 - guesses) if classes else torch.ones_like(guesses)) * its_weights
-            told = errors
-            if errors.shape[2] > SKETCHED:
-                told = errors @ (torch.randn(errors.shape[2], SKETCHED) / SKETCHED**0.5)
-            chosen = torch.randperm(len(bins))[:asked]
-            column, first, last, leaf = best_questions(
-                its_bins[chosen], ordered[chosen], torch.cat([its_weights, told], dim=2).mT.contiguous(),
-                model.column.shape[2], decay,
-            )  # fmt: skip
-            pull = decay * bends.mean()
-            step = rate * by_leaf(errors, leaf, leaves) / (by_leaf(bends, leaf, leaves) + pull)
-            its_answers = its_answers + step.gather(1, leaf.unsqueeze(2).expand(-1, -1, step.shape[2]))
-            model.column[:, tree], model.first[:, tree], model.last[:, tree] = chosen[column], first, last
-            with torch.no_grad():
-                model.leaves[:, tree] = step
+            its_answers = its_answers + grow_tree(
+                model, tree, its_bins, ordered, its_weights, errors, bends, rate, share, decay
+            )
         with torch.no_grad():
             said = [model.said(block, new) for block in bins.split(ANSWERED_AT_ONCE, dim=1)]
         answers = answers + torch.cat(said, dim=1)

@@ -31,10 +31,8 @@ MEMBERS = 8  # with twice as many, errors were the same to the third figure on t
 MOST_FOLDS = 8
 MOST_BINS = 1024  # of all columns together
 SMALL_BATCH = 64  # rows a step up to which threads wait for one another longer than they work
-FEWEST_TAUGHT, MOST_TAUGHT = (
-    100_000,
-    1_000_000,
-)  # rows that are learned from: with more a minute's fit was seen to gain nothing
+MOST_TAUGHT = 1_000_000  # rows that are learned from: more fit neither into memory nor into a few minutes
+FEWEST_TAUGHT = 100_000  # however short the time; where the table has as many
 TAUGHT_A_SECOND = 20_000  # of the time that was asked for: to prepare more takes all of it
 MOST_CELLS = 200_000_000  # of them as the straight line sees them: 1.6 GB
 FEWEST_EPOCHS = 4  # with fewer a network is hardly fitted; a slow machine takes longer instead
