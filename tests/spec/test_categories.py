@@ -79,7 +79,7 @@ def test_of_many_words_the_most_frequent_are_told_apart_and_it_is_said() -> None
     claim = CATEGORY.claim(text([f"w{number}" for number in range(50_000)] * 2))
     assert claim is not None
     assert claim.settings.most == MOST_WORDS
-    assert claim.reason == "50000 different words, of which the 200 most frequent are told apart"
+    assert claim.reason == "50 000 different words, of which the 200 most frequent are told apart"
 
 
 @pytest.mark.parametrize(
