@@ -56,8 +56,13 @@ def test_what_is_no_length_of_time_is_refused(text: str) -> None:
     assert str(caught.value) == f"--time {text!r} is no length of time; write it as 30s, 5m or 1h."
 
 
+def cells_of(rows: int, columns: int = 10, words: int = 20) -> Cells:
+    """Columns of numbers that are all different, and one of words."""
+    return Cells(rows, different=(rows,) * columns, vocabularies=(words,) * (words > 0), outputs=1)
+
+
 def network(seconds: float | None, rows: int = 5000, columns: int = 10, words: int = 20) -> Network:
-    return network_for(rows, columns, words, seconds)
+    return network_for(cells_of(rows, columns, words), seconds)
 
 
 @pytest.mark.usefixtures("speed")
@@ -71,7 +76,7 @@ def test_more_time_is_never_fewer_epochs(rows: int, columns: int, short: float, 
 @pytest.mark.usefixtures("speed")
 def test_ten_times_the_time_is_about_ten_times_the_epochs_until_it_is_enough() -> None:
     sizes = network(None, rows=50_000)
-    few, many = (epochs_within(seconds, 50_000, 360, sizes) for seconds in (30, 300))
+    few, many = (epochs_within(seconds, cells_of(50_000), sizes) for seconds in (30, 300))
     assert many == pytest.approx(10 * few, abs=10)
     assert network(1e9).epochs == network(1e8).epochs, "beyond that there is nothing left to gain"
 
@@ -93,7 +98,7 @@ def test_folds_are_never_more_than_half_of_the_rows_nor_than_the_members(rows: i
 
 @given(rows=st.integers(2, 10**8), columns=st.integers(1, 5000))
 def test_of_any_table_as_much_is_learned_from_as_fits_into_memory(rows: int, columns: int) -> None:
-    taught = rows_taught(Cells(rows=rows, columns=columns, numbers=columns, words=0, outputs=1), None)
+    taught = rows_taught(cells_of(rows, columns, words=0), None)
     assert taught * columns * 8 <= 1.6e9, "in float64, as the straight line sees them"
     assert taught == rows or (taught + 1) * columns > budget.MOST_CELLS or taught == 1_000_000
 
@@ -102,7 +107,7 @@ def test_of_any_table_as_much_is_learned_from_as_fits_into_memory(rows: int, col
 def test_the_larger_the_table_the_more_of_the_time_goes_to_all_but_learning(
     seconds: float, rows: int, columns: int
 ) -> None:
-    cells = Cells(rows=rows, columns=columns, numbers=columns, words=0, outputs=1)
+    cells = cells_of(rows, columns, words=0)
     left = seconds_to_learn(seconds, rows, cells)
     assert seconds / 2 <= left <= max(seconds / 2, seconds - budget.OVERHEAD)
     assert seconds_to_learn(seconds, 2 * rows, cells) <= left

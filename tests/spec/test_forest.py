@@ -233,7 +233,7 @@ def test_bins_are_known_again_by_their_edges() -> None:
 
 
 def test_sizes_follow_the_time() -> None:
-    cells = Cells(rows=20_000, columns=12, numbers=12, words=0, outputs=1)
+    cells = Cells(rows=20_000, different=(20_000,) * 12, vocabularies=(), outputs=1)
     found = [sizes(cells, seconds) for seconds in (1.0, 10.0, 1000.0)]
     trees = [each.members * each.trees for each in found]
     assert trees == sorted(trees)

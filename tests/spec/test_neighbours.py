@@ -118,7 +118,7 @@ def test_an_unknown_word_is_answered() -> None:
 
 
 def test_sizes_follow_the_time() -> None:
-    cells = Cells(rows=20_000, columns=12, numbers=12, words=0, outputs=1)
+    cells = Cells(rows=20_000, different=(20_000,) * 12, vocabularies=(), outputs=1)
     assert sizes(cells, 1e-6) is None
     some, more = sizes(cells, 60.0), sizes(cells, 1e6)
     assert some is not None

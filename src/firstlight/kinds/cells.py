@@ -19,15 +19,28 @@ FEWEST_ROWS = 500  # with fewer the small networks stand alone, and the script s
 class Cells:
     """How much there is to learn from, by which sizes are decided.
 
-    columns: of numbers and of words, of which so many of numbers. words: in all vocabularies together. outputs: one a
-    class; one in all for a number.
+    different: how many different numbers each column of numbers holds. vocabularies: how many words each column of
+    words. outputs: one a class; one in all for a number.
     """
 
     rows: int
-    columns: int
-    numbers: int
-    words: int
+    different: tuple[int, ...]
+    vocabularies: tuple[int, ...]
     outputs: int
+
+    @property
+    def columns(self) -> int:
+        """Of numbers and of words."""
+        return len(self.different) + len(self.vocabularies)
+
+    @property
+    def widest(self) -> int:
+        """The different cells of that column which has most."""
+        return max(self.different + self.vocabularies, default=0)
+
+    def features(self, bins: int) -> int:
+        """The features of a row: words, numbers, and the bins that these fall into, at most so many a column."""
+        return sum(min(bins + 1, different) for different in self.different) + sum(self.vocabularies)
 
     @property
     def enough(self) -> bool:

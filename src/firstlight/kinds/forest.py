@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from firstlight.kinds.cells import CellPart, Cells, CellSettings, CellSnippets, learns, names_line
-from firstlight.kinds.speed import adding_speed
+from firstlight.kinds.speed import adding_speed, additions_for_questions
 from firstlight.plain.forest import MOST_BINS, MOST_GROWN, SKETCHED, Bins, Forest, bins_of, fit_forest
 
 EPOCHS = 20
@@ -22,10 +22,9 @@ DECAY = 3.0
 FEWEST_ASKED, ASKED_SHARE = 8, 0.25  # columns that a tree may ask about
 WAY = 60.0  # trees times their rate: how far they go together
 LOWEST_RATE, HIGHEST_RATE = 0.04, 0.25
-# How long a tree takes, in additions to sums at random places, which are slower where many rows lie far from the
-# processor: seen on thirteen tables, and on generated ones
-TREE_OVERHEAD = 0.004  # seconds
-PLACES_SHARE, FAR_SHARE, BIN_PASSES, OUTPUT_PASSES = 1.5, 2.0, 6.0, 19.0
+# What a tree takes beside its questions: seen on generated tables of 1 000 to 300 000 rows
+TREE_OVERHEAD = 2e-4  # seconds
+OUTPUT_PASSES = 28.0  # of each row's numbers
 
 
 class ForestSettings(CellSettings, frozen=True):
@@ -66,12 +65,10 @@ def sizes(cells: Cells, seconds: float | None) -> ForestSettings:
 def seconds_a_tree(cells: Cells, asked: int, questions: int) -> float:
     """How long a tree of one member takes on this machine."""
     numbers = 1 if cells.outputs <= 2 else cells.outputs
-    stats = 1 + min(numbers, SKETCHED)
-    rows = min(cells.rows, MOST_GROWN)
-    passes = PLACES_SHARE + FAR_SHARE * rows / MOST_GROWN
-    additions = rows * asked * stats * questions * passes
-    additions += stats * asked * BINS * float(2**questions) * BIN_PASSES + cells.rows * numbers * OUTPUT_PASSES
-    return TREE_OVERHEAD / MEMBERS + additions / adding_speed()
+    sums, bins = 1 + min(numbers, SKETCHED), 1 + min(cells.widest, BINS)
+    additions = additions_for_questions(min(cells.rows, MOST_GROWN), asked, bins, sums, questions)
+    additions += OUTPUT_PASSES * numbers * cells.rows
+    return TREE_OVERHEAD + additions / adding_speed()
 
 
 def _build(inputs: Mapping[str, Tensor], blocks: Sequence[str], settings: ForestSettings, outputs: int) -> Forest:

@@ -8,13 +8,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from firstlight.kinds.cells import CellPart, Cells, CellSettings, CellSnippets, learns, names_line
-from firstlight.kinds.speed import machine_speed
+from firstlight.kinds.speed import COMPARED, comparing_speed, machine_speed
 from firstlight.plain.categories import OneHot
 from firstlight.plain.neighbours import MOST_TAUGHT, Neighbours, features_of_cells, fit_neighbours
 from firstlight.plain.numbers import PiecewiseLinear
 
 FEWEST_EPOCHS, MOST_EPOCHS = 6, 10  # with fewer it is hardly believed, and the small networks gain more by the time
-SIZE, WIDTH, BINS = 64, 128, 32
+SIZE, WIDTH, BINS = COMPARED, 128, 32
 OTHERS, KEPT = 4096, 10_000
 RATE, SMALL_RATE, DECAY = 0.005, 0.002, 0.1
 SMALL = 10_000  # rows up to which a step may change less
@@ -22,9 +22,7 @@ MEMBERS = ((3_000, 8), (10_000, 4))  # up to so many rows, so many
 FEWEST_MEMBERS = 2
 BATCHES = ((3_000, 64), (8_000, 128), (64_000, 256))  # up to so many rows, so many a step
 LARGEST_BATCH = 512
-# How long a step takes: seen on two tables
-STEP_OVERHEAD = 0.002  # seconds
-WEIGHING = 1200  # of one row by another, in products
+STEP_OVERHEAD = 0.004  # seconds: seen on eight tables
 
 
 class NeighbourSettings(CellSettings, frozen=True):
@@ -60,13 +58,12 @@ def sizes(cells: Cells, seconds: float | None) -> NeighbourSettings | None:
 
 def seconds_an_epoch(cells: Cells, members: int, batch: int) -> float:
     """How long an epoch takes on this machine, with the look at held-out rows after it."""
-    others = min(OTHERS, cells.rows)
-    features = BINS * cells.numbers + cells.words
-    compared = 6 * (SIZE + cells.outputs) + WEIGHING
-    placed = 6 * (features * SIZE + 2 * SIZE * WIDTH)
-    step = members * (batch * others * compared + (batch + others) * placed) / machine_speed() + STEP_OVERHEAD
     rows = min(cells.rows, MOST_TAUGHT)
-    watching = members * min(cells.rows, 4096) * min(cells.rows, KEPT) * compared / 3 / machine_speed()
+    others = min(OTHERS, max(1, rows - batch))
+    a_pair = 1 / comparing_speed() + 6 * cells.outputs / machine_speed()
+    a_place = 6 * (cells.features(BINS) * SIZE + 2 * SIZE * WIDTH) / machine_speed()
+    step = members * (batch * others * a_pair + (batch + others) * a_place) + STEP_OVERHEAD
+    watching = members * min(rows, 4096) * min(rows, KEPT) * a_pair / 3
     return rows / batch * step + watching
 
 

@@ -8,39 +8,68 @@ from collections.abc import Callable
 import torch
 
 from firstlight.machine import measured_once
+from firstlight.plain.forest import best_questions, keep_freed_memory
+from firstlight.plain.neighbours import mean_by_distance
 
 RELIED_ON = 0.85  # of the fastest that was seen, which a fit of a minute does not keep up
+# How long questions are sought, in additions: seen on generated tables of 1 000 to 300 000 rows
+ROW_PASSES, BIN_PASSES = 4.0, 4.5
+COMPARED = 64  # numbers that say where a row lies, where rows are compared
 
 
 def machine_speed() -> float:
-    """Products a second that a fit reaches here."""
-    return measured_once(f"torch {torch.__version__} threads {torch.get_num_threads()}", lambda: _measured_speed())
+    """Products and additions a second that a fit reaches here."""
+    return measured_once(_name("products"), lambda: _measured_speed())
 
 
 def adding_speed() -> float:
-    """Additions a second to sums at random places."""
-    name = f"torch {torch.__version__} threads {torch.get_num_threads()} additions"
-    return measured_once(name, lambda: _measured_adding())
+    """Additions a second to sums at random places, as trees do them: see `additions_for_questions`."""
+    return measured_once(_name("sums"), lambda: _measured_adding())
+
+
+def additions_for_questions(rows: int, columns: int, bins: int, sums: int, questions: int) -> float:
+    """How many additions it takes to find the questions of one tree; sums: how many are made of each bin's rows."""
+    return columns * (ROW_PASSES * questions * rows + BIN_PASSES * sums * bins * float(2**questions))
+
+
+def comparing_speed() -> float:
+    """Pairs of rows a second whose distance is told, and learned from."""
+    return measured_once(_name("pairs"), lambda: _measured_comparing())
+
+
+def _name(what: str) -> str:
+    return f"torch {torch.__version__} threads {torch.get_num_threads()} {what} a second"
 
 
 def _measured_speed() -> float:
     """Forward and backward passes of a typical layer."""
     inputs, weight = torch.ones(16, 256, 256), torch.ones(16, 256, 128, requires_grad=True)
     products = 4 * 16 * 256 * 256 * 128
-    return RELIED_ON * products / _fastest(lambda: torch.bmm(inputs, weight).relu().sum().backward())
+    return RELIED_ON * products / _fastest(40, lambda: torch.bmm(inputs, weight).relu().sum().backward())
 
 
 def _measured_adding() -> float:
-    """Sums of the errors of rows by bin."""
-    places = torch.randint(4096, (16, 50_000), generator=torch.Generator().manual_seed(0))
-    values = torch.ones(16, 50_000)
-    return RELIED_ON * values.numel() / _fastest(lambda: torch.zeros(16, 4096).scatter_add_(1, places, values))
+    """Questions sought for typical numbers of rows and columns."""
+    chance = torch.Generator().manual_seed(0)
+    bins = torch.randint(1, 128, (8, 8192), generator=chance)
+    errors = torch.randn(4, 2, 8192, generator=chance).abs()
+    keep_freed_memory()
+    sought = _fastest(10, lambda: best_questions(bins, torch.ones(8, dtype=torch.bool), errors, 6, decay=1.0))
+    return RELIED_ON * 4 * additions_for_questions(8192, 8, 128, 2, 6) / sought
 
 
-def _fastest(work: Callable[[], object]) -> float:
-    """The seconds of the fastest of many goes: what slows one down is other work."""
+def _measured_comparing() -> float:
+    """Answers of typical numbers of rows, and how they depend on where the rows lie."""
+    places, keys = (torch.ones(2, rows, COMPARED, requires_grad=True) for rows in (256, 4096))
+    known, seen = torch.ones(4096, 1), torch.ones(2, 4096)
+    told = _fastest(10, lambda: mean_by_distance(places, keys, known, seen).sum().backward())
+    return RELIED_ON * places.shape[0] * places.shape[1] * keys.shape[1] / told
+
+
+def _fastest(times: int, work: Callable[[], object]) -> float:
+    """The seconds of the fastest of so many goes: what slows one down is other work."""
     seconds = []
-    for _ in range(40):
+    for _ in range(times):
         start = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - start)

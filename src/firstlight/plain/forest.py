@@ -130,10 +130,9 @@ def best_questions(bins: Tensor, ordered: Tensor, errors: Tensor, questions: int
         )
         sums = sums.unflatten(3, (2**depth, size))
         upto = sums.cumsum(dim=4)
-        whole = upto[..., -1:]
-        yes = torch.where(ordered.view(-1, 1, 1), whole - upto, sums)
-        no = whole - yes
-        explained = yes[:, 1:].square().sum(1) / (yes[:, 0] + decay) + no[:, 1:].square().sum(1) / (no[:, 0] + decay)
+        one = torch.where(ordered.view(-1, 1, 1), upto, sums)  # the rows on one side of each question
+        other = upto[..., -1:] - one
+        explained = explained_apart(one, decay) + explained_apart(other, decay)
         best = explained.sum(2).flatten(1).argmax(dim=1)  # over columns and bins
         column, place = best // size, best % size
         first = torch.where(ordered[column], (place + 1).clamp_max(size - 1), place)
@@ -144,6 +143,14 @@ def best_questions(bins: Tensor, ordered: Tensor, errors: Tensor, questions: int
         leaf = leaf + further  # twice itself, and one more where the answer is yes
         found += [column, first, last]
     return *(torch.stack(found[which::3], dim=1) for which in range(3)), leaf
+
+
+def explained_apart(sums: Tensor, decay: float) -> Tensor:
+    """How much of their errors groups of rows explain by their means: (members, ...); `sums` is used up.
+
+    sums: (members, 1 + k, ...), how much the rows of a group count, and their errors.
+    """
+    return sums[:, 1:].square_().div_(sums[:, :1].add_(decay)).sum(1)
 
 
 def by_leaf(values: Tensor, leaf: Tensor, leaves: int) -> Tensor:
@@ -176,6 +183,15 @@ def grow_tree(
     return step.gather(1, leaf.unsqueeze(2).expand(-1, -1, step.shape[2]))
 
 
+def keep_freed_memory() -> None:
+    """Lets the C library keep what is freed for what comes next: trees need much for moments, and grow faster so.
+
+    It gives blocks larger than any that was freed before back to the system, of 32 MiB at most. Source: glibc,
+    mallopt(3), M_MMAP_THRESHOLD.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8)
+
+
 def fit_forest(
     model: Forest, inputs: dict[str, Tensor], targets: Tensor, learns: Tensor,
     losses_of: Callable[[Tensor, Tensor], Tensor], epochs: int, rate: float, share: float, decay: float,
@@ -185,6 +201,7 @@ def fit_forest(
     Of many classes the errors are multiplied by random numbers first, which keeps most of what tells rows apart.
     Source: SketchBoost, Iosipoi and Vakhrushev 2022.
     """
+    keep_freed_memory()
     bins, ordered = model.bins(inputs), model.bins.ordered(inputs)
     classes = not targets.is_floating_point()
     goals = goals_of(targets, model.outputs)

@@ -21,6 +21,7 @@ from firstlight.refusal import Refused
 
 SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 STEP_OVERHEAD = 0.0015  # seconds a step that do not depend on sizes: seen on a two-core machine
+ADAM = 100  # products in whose time the optimiser looks after a weight: seen on eight tables
 DEFAULT_SECONDS = 15.0
 MOST_FIRST = 0.8  # of what is left, that a part may take before all others
 OVERHEAD = 5.0  # seconds that all but the network takes: seen on five tables; and on tables of a million rows and more
@@ -29,7 +30,7 @@ DEFAULT_STEPS = 2500  # from where on a longer fit was seen to gain little
 MOST_EPOCHS = 30
 MEMBERS = 8  # with twice as many, errors were the same to the third figure on two tables
 MOST_FOLDS = 8
-MOST_BINS = 1024  # of all columns together
+MOST_BINS, MOST_BINS_EACH = 1024, 64  # of all columns together, and of one
 SMALL_BATCH = 64  # rows a step up to which threads wait for one another longer than they work
 MOST_TAUGHT = 1_000_000  # rows that are learned from: more fit neither into memory nor into a few minutes
 FEWEST_TAUGHT = 100_000  # however short the time; where the table has as many
@@ -48,14 +49,14 @@ def seconds_of(text: str) -> float:
 
 def seconds_to_learn(seconds: float, rows: int, cells: Cells) -> float:
     """What is left for the network of the whole time that was asked for; rows: in all, taught or not."""
-    others = OVERHEAD + PREPARING * rows * cells.columns + EVALUATING * cells.rows * (cells.numbers + cells.words)
+    others = OVERHEAD + PREPARING * rows * cells.columns + EVALUATING * cells.rows * cells.features(0)
     return max(seconds / 2, seconds - others)
 
 
 def rows_taught(cells: Cells, seconds: float | None) -> int:
     """The training rows that are learned from: all of them, or so many that they fit into memory and into the time."""
     most = MOST_TAUGHT if seconds is None else min(MOST_TAUGHT, max(FEWEST_TAUGHT, int(TAUGHT_A_SECOND * seconds)))
-    return min(cells.rows, most, MOST_CELLS // max(1, cells.numbers + cells.words))
+    return min(cells.rows, most, MOST_CELLS // max(1, cells.features(0)))
 
 
 def shared_out(seconds: float, parts: Sequence[CellPart[Any]]) -> tuple[dict[str, float], float]:
@@ -75,13 +76,11 @@ def batch_for(rows: int) -> int:
     return 1024
 
 
-def network_for(rows: int, columns: int, words: int, seconds: float | None) -> Network:
-    """The network's sizes and its fitting, from the training rows, the number columns and all vocabularies' words.
-
-    It takes `seconds` where a time was asked for, else what most tables of the size need.
-    """
-    bins = min(max(4, min(64, rows // 64)), max(2, MOST_BINS // max(columns, 1)))
-    features = columns * (bins + 2) + words
+def network_for(cells: Cells, seconds: float | None) -> Network:
+    """The network's sizes and its fitting, in `seconds` where a time was asked for, else as most such tables need."""
+    rows = cells.rows
+    most = max(4, min(MOST_BINS_EACH, rows // 64))
+    bins = next((bins for bins in range(most, 2, -1) if cells.features(bins) <= MOST_BINS + cells.features(0)), 2)
     batch = batch_for(rows)
     network = Network(
         members=MEMBERS, width=128, layers=2, bins=bins,
@@ -89,9 +88,9 @@ def network_for(rows: int, columns: int, words: int, seconds: float | None) -> N
         rate=0.002 if rows < 10_000 else 0.006, decay=0.03,
     )  # fmt: skip
     if seconds is None:
-        epochs = min(network.epochs, max(FEWEST_EPOCHS, epochs_within(DEFAULT_SECONDS, rows, features, network)))
+        epochs = min(network.epochs, max(FEWEST_EPOCHS, epochs_within(DEFAULT_SECONDS, cells, network)))
     else:
-        epochs = min(4 * network.epochs, epochs_within(seconds, rows, features, network))
+        epochs = min(4 * network.epochs, epochs_within(seconds, cells, network))
     return network.model_copy(update={"epochs": epochs})
 
 
@@ -107,11 +106,11 @@ def fitting_for(rows: int, taught: int, batch: int, folds: int, seed: int) -> Fi
     return Fitting(rows=some, folds=max(2, min(folds, rows // 2)), seed=seed, threads=threads)
 
 
-def epochs_within(seconds: float, rows: int, features: int, network: Network) -> int:
+def epochs_within(seconds: float, cells: Cells, network: Network) -> int:
     """How many epochs of this network this machine does in so many seconds; one at least."""
-    batch = network.batch
-    weights = network.members * (features * network.width + network.layers * network.width**2)
-    work = 6 * weights * batch + 60 * weights  # products forward and backward, and the optimiser's pass
-    step = STEP_OVERHEAD + work / machine_speed()
-    watching = 2 * weights * min(rows, 4096) / machine_speed()
-    return max(1, int(seconds / (steps_an_epoch(rows, batch) * step + watching)))
+    first = network.members * cells.features(network.bins) * network.width
+    others = network.members * network.width * ((network.layers - 1) * network.width + cells.outputs)
+    taught = 4 * first + 6 * others  # products and additions, forward and backward
+    step = STEP_OVERHEAD + (taught * network.batch + ADAM * (first + others)) / machine_speed()
+    watching = 2 * (first + others) * min(cells.rows, 4096) / machine_speed()
+    return max(1, int(seconds / (steps_an_epoch(cells.rows, network.batch) * step + watching)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from firstlight.data.pixel_cells import pixel_shape
 from firstlight.data.table import NAMING, Reading
 from firstlight.kinds.all_kinds import CELL_PARTS, KINDS, PARTS_OF_NETWORK, kind_named
 from firstlight.kinds.boolean import BOOLEAN
+from firstlight.kinds.category import CategorySettings
 from firstlight.kinds.cells import Cells
 from firstlight.kinds.date import DATE
 from firstlight.kinds.dna import DNA, are_proteins
@@ -23,6 +25,7 @@ from firstlight.kinds.pretrained import kind_read_by
 from firstlight.kinds.text import TEXT
 from firstlight.plain.categories import codes, words
 from firstlight.plain.dates import PARTS_OF_A_DATE
+from firstlight.plain.split import MANY_ROWS
 from firstlight.plain.targets import labels_of
 from firstlight.plan.budget import MOST_FOLDS, fitting_for, network_for, rows_taught, seconds_to_learn, shared_out
 from firstlight.plan.leaks import copy_of_target, suspicions
@@ -86,7 +89,7 @@ def decide(
     cells = replace(cells, rows=taught)
     to_learn = None if seconds is None else seconds_to_learn(seconds, len(rows), cells)
     cell_parts, left = _cell_parts(cells, to_learn)
-    network = network_for(cells.rows, cells.numbers, cells.words, left) if cells.columns else None
+    network = network_for(cells, left) if cells.columns else None
     fitting = fitting_for(len(rows), taught, network.batch if network else taught, _folds(columns), seed)
     reasons = {
         "target.task": why,
@@ -113,12 +116,15 @@ def decide(
 def _cells(rows: pl.DataFrame, columns: Sequence[Column], target: Target) -> Cells:
     """How much there is to learn from in columns that are read cell by cell."""
     read = [column for column in columns if _is_read_by_cell(column)]
+    some = rows.gather_every(math.ceil(len(rows) / MANY_ROWS))
+    numbers = [some[column.name].n_unique() for column in read if column.kind == NUMBER.name]
     dates = sum(column.kind == DATE.name for column in read)
+    words = [column.settings.most for column in read if isinstance(column.settings, CategorySettings)]
+    booleans = sum(column.kind == BOOLEAN.name for column in read)
     return Cells(
         rows=len(rows),
-        columns=len(read) + dates * (len(PARTS_OF_A_DATE) - 1),
-        numbers=sum(column.kind == NUMBER.name for column in read) + dates * len(PARTS_OF_A_DATE),
-        words=sum(getattr(column.settings, "most", 2 * (column.kind == BOOLEAN.name)) for column in read),
+        different=(*numbers, *([len(some)] * dates * len(PARTS_OF_A_DATE)), *([2] * booleans)),
+        vocabularies=tuple(words),
         outputs=len(labels_of(rows[target.column])) if target.task == "classification" else 1,
     )
 
