@@ -13,7 +13,7 @@ from torch.testing import assert_close
 
 from firstlight.kinds.cells import Cells
 from firstlight.kinds.forest import sizes
-from firstlight.plain.forest import Bins, Forest, best_questions, binned, bins_of, edges_of, fit_forest
+from firstlight.plain.forest import Bins, Forest, best_questions, binned, bins_of, edges_of, fit_forest, ranks_of
 from firstlight.plain.loop import learning, outputs_of
 from firstlight.plain.targets import member_log_losses, member_squared_errors
 
@@ -44,8 +44,42 @@ def test_a_number_falls_into_the_bin_that_begins_below_it_and_a_gap_into_bin_0()
     assert found[0, :5].tolist() == (np.digitize(known, edges[0].numpy()) + 1).tolist()
 
 
-def test_codes_of_words_stay_and_those_beyond_a_byte_count_as_unknown() -> None:
-    assert binned(torch.tensor([[0, 7], [254, 255]]), torch.zeros(2, 0)).tolist() == [[0, 254], [7, 0]]
+def test_codes_of_words_stay_beside_their_ranks_and_those_beyond_a_byte_count_as_unknown() -> None:
+    ranks = torch.zeros(2, 300, dtype=torch.uint8)
+    ranks[0, 254], ranks[1, 7], ranks[1, 255] = 3, 4, 5
+    assert binned(torch.tensor([[0, 7], [254, 255]]), ranks).tolist() == [[0, 254], [7, 0], [0, 3], [4, 5]]
+
+
+def test_a_word_that_was_not_among_the_ranked_counts_as_unknown() -> None:
+    ranks = torch.tensor([[9, 1, 2]], dtype=torch.uint8)
+    assert binned(torch.tensor([[2], [3]]), ranks).tolist() == [[2, 3], [2, 9]]
+
+
+def test_words_are_ranked_by_the_mean_of_their_rows_and_rare_ones_as_the_mean_of_all() -> None:
+    codes = torch.tensor([1] * 30 + [2] * 30 + [3] * 30 + [4] * 19).unsqueeze(1)
+    goals = torch.tensor([5.0] * 30 + [1.0] * 30 + [3.0] * 30 + [100.0] * 19).double()
+    unknown, high, low, middle, rare = ranks_of(codes, 5, goals)[0].tolist()
+    assert (low, middle, high) == (1, 2, 3)
+    assert rare == unknown == 4, "the mean of all is above that of the first"
+    other_goals = torch.where(codes[:, 0] == 4, -goals + 2 * goals.mean(), goals)
+    rare_again = ranks_of(codes, 5, other_goals)[0, 4].item()
+    assert rare_again == 1 + (torch.tensor([5.0, 1.0, 3.0]) < other_goals.mean()).sum(), "its own goals say nothing"
+
+
+def test_of_more_words_than_a_byte_holds_neighbours_share_a_rank() -> None:
+    codes = torch.arange(1, 401).repeat_interleave(20).unsqueeze(1)
+    ranks = ranks_of(codes, 401, codes[:, 0].double())[0]
+    assert ranks[1] == 1
+    assert ranks[400] == 254
+    assert (ranks[1:].long().diff() >= 0).all()
+
+
+def test_an_order_of_words_that_is_asked_at_once_takes_many_questions_word_by_word() -> None:
+    codes = torch.randint(1, 33, (4_000, 1), generator=chance())
+    goals = (codes[:, 0] * 7 % 33 > 16).float()  # half of the words, in no order of their codes
+    forest, epochs = grown({"words": codes}, goals, 1)
+    asked = forest.leaves.shape[1] // EPOCHS
+    assert epochs[0][1] < 0.05, f"{asked} trees of 4 questions tell 16 words of 32 apart"
 
 
 def test_few_values_have_a_bin_each_and_many_share_bins_evenly() -> None:

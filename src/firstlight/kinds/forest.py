@@ -44,7 +44,8 @@ class ForestSettings(CellSettings, frozen=True):
 
 def sizes(cells: Cells, seconds: float | None) -> ForestSettings:
     """As many trees as there is time for, up to where more were seen to add little; then more members."""
-    asked = min(cells.columns, max(FEWEST_ASKED, round(ASKED_SHARE * cells.columns)))
+    columns = len(cells.different) + 2 * len(cells.vocabularies)  # words as they are, and ranked
+    asked = min(columns, max(FEWEST_ASKED, round(ASKED_SHARE * columns)))
     questions = FEW_QUESTIONS if cells.rows < FEW_ROWS else QUESTIONS
     a_tree = seconds_a_tree(cells, asked, questions)
     affordable = (cells.usual_seconds if seconds is None else seconds) / a_tree / EPOCHS
@@ -58,7 +59,7 @@ def sizes(cells: Cells, seconds: float | None) -> ForestSettings:
     rate = min(HIGHEST_RATE, max(LOWEST_RATE, WAY / (EPOCHS * trees)))
     return ForestSettings(
         epochs=EPOCHS, members=members, trees=trees, questions=questions, bins=BINS, rate=round(rate, 3),
-        share=round(asked / cells.columns, 3), decay=DECAY,
+        share=round(asked / columns, 3), decay=DECAY,
     )  # fmt: skip
 
 

@@ -20,46 +20,79 @@ from firstlight.plain.targets import as_goals, goals_of
 MOST_BINS = 254  # of a column, so that their numbers fit into a byte; 0 is for gaps and unknown words
 MOST_GROWN = 100_000  # rows from which the trees of an epoch are grown; of more, other ones in every epoch
 ANSWERED_AT_ONCE = 2**13  # that trees answer, so that what they see lies near the processor
+FEWEST_RANKED = 20  # rows of a word, from which on it has a rank
 SKETCHED = 4  # numbers that stand for a row's errors in all classes while questions are sought
 
 
 class Bins(nn.Module):
     """Cells to the numbers of the bins that they fall into: a tensor a kind, (rows, columns), to (columns, rows) uint8.
 
-    edges: of each kind, (columns, most edges) float64, where a column has fewer beyond all numbers; codes have none.
+    marks: of numbers the edges of their bins, (columns, most edges) float64, where a column has fewer beyond all
+    numbers; of codes the ranks of their words, (columns, words) uint8, until known all 0. Codes have two columns each:
+    they stay, and as ranks they can be asked about like amounts.
     """
 
-    def __init__(self, edges: Mapping[str, Tensor]) -> None:
+    def __init__(self, marks: Mapping[str, Tensor]) -> None:
         super().__init__()
-        for name, its_edges in edges.items():
-            self.register_buffer(name, its_edges)
+        for name, its_marks in marks.items():
+            self.register_buffer(name, its_marks)
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        return torch.cat([binned(inputs[name], edges) for name, edges in self.named_buffers()])
+        return torch.cat([binned(inputs[name], marks) for name, marks in self.named_buffers()])
 
-    def ordered(self, inputs: Mapping[str, Tensor]) -> Tensor:
+    def ordered(self) -> Tensor:
         """Which columns hold amounts, not codes of words: (columns,) bool."""
-        kinds = [inputs[name] for name, _ in self.named_buffers()]
-        return torch.cat([torch.full(kind.shape[1:], kind.is_floating_point()) for kind in kinds])
+        kinds = [[True] if marks.is_floating_point() else [False, True] for marks in self.buffers()]
+        sizes = [len(marks) for marks in self.buffers()]
+        return torch.cat([torch.tensor(kind).repeat_interleave(size) for kind, size in zip(kinds, sizes, strict=True)])
+
+    def rank(self, inputs: Mapping[str, Tensor], goals: Tensor) -> None:
+        """Learns the ranks of words from training rows and what is to be answered to them, (rows,)."""
+        for name, marks in self.named_buffers():
+            if not marks.is_floating_point():
+                marks.copy_(ranks_of(inputs[name], marks.shape[1], goals))
 
 
-def binned(values: Tensor, edges: Tensor) -> Tensor:
-    """Numbers (rows, columns) to 1 and how many edges each has reached, 0 for a gap; codes as they are: transposed."""
+def binned(values: Tensor, marks: Tensor) -> Tensor:
+    """Numbers (rows, columns) to 1 and how many edges each has reached, 0 for a gap; codes to themselves, and ranks."""
     if values.is_floating_point():
-        reached = torch.searchsorted(edges, values.T.contiguous(), right=True) + 1
+        reached = torch.searchsorted(marks, values.T.contiguous(), right=True) + 1
         return reached.masked_fill(values.T.isnan(), 0).byte()
-    return values.masked_fill(values > MOST_BINS, 0).T.byte()
+    codes = values.T
+    ranks = marks.gather(1, codes.masked_fill(codes >= marks.shape[1], 0))
+    return torch.cat([codes.masked_fill(codes > MOST_BINS, 0).byte(), ranks])
+
+
+def ranks_of(codes: Tensor, words: int, goals: Tensor) -> Tensor:
+    """The words of each column in the order of the mean goal of their rows: (columns, words) uint8, from 1 on.
+
+    codes: (rows, columns) int64; goals: (rows,). Words of few rows, whose mean would tell these rows' own goals, count
+    as the mean of all.
+    """
+    ranks = []
+    for its_codes in codes.T:
+        counts = its_codes.bincount(minlength=words)
+        means = its_codes.bincount(goals, words) / counts
+        means = torch.where(counts < FEWEST_RANKED, goals.mean(), means)
+        place = means.unique(return_inverse=True)[1]
+        ranks.append(place * (MOST_BINS - 1) // place.max().clamp_min(MOST_BINS - 1) + 1)
+    return torch.stack(ranks).byte()
 
 
 def bins_of(inputs: Mapping[str, Tensor], names: Sequence[str], most: int) -> Bins:
     """Bins of the named kinds, with about equally many training rows each, or one value where there are few."""
-    return Bins({name: edges_of(inputs[name], most) for name in names})
+    return Bins(
+        {
+            name: edges_of(inputs[name], most)
+            if inputs[name].is_floating_point()
+            else torch.zeros(inputs[name].shape[1], int(inputs[name].max()) + 1, dtype=torch.uint8)
+            for name in names
+        }
+    )
 
 
 def edges_of(values: Tensor, most: int) -> Tensor:
     """Where the bins of numbers (rows, columns) begin, but for the first: (columns, at most `most` - 1) float64."""
-    if not values.is_floating_point():
-        return torch.zeros(values.shape[1], 0, dtype=torch.float64)
     edges = []
     for cells in values[:: math.ceil(len(values) / MANY_ROWS)].T:
         known = cells[~cells.isnan()].sort().values
@@ -202,8 +235,9 @@ def fit_forest(
     Source: SketchBoost, Iosipoi and Vakhrushev 2022.
     """
     keep_freed_memory()
-    bins, ordered = model.bins(inputs), model.bins.ordered(inputs)
     classes = not targets.is_floating_point()
+    model.bins.rank(inputs, (targets == targets.mode().values if classes else targets).double())
+    bins, ordered = model.bins(inputs), model.bins.ordered()
     goals = goals_of(targets, model.outputs)
     weights = learns.unsqueeze(2)
     with torch.no_grad():
