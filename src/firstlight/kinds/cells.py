@@ -98,7 +98,7 @@ class CellPart(NetworkPart[C]):
                                                the same module for tensors of a file
     """
 
-    share: float  # of the time that is left by the parts before it
+    weight: float  # of its time, beside the 1 of the small networks
     first: float  # seconds that it takes before all others, where time is short
     sizes: Callable[[Cells, float | None], C | None]
     build: Callable[[Mapping[str, Tensor], Sequence[str], C, int], nn.Module]

@@ -14,10 +14,10 @@ from firstlight.plain.forest import MOST_BINS, MOST_GROWN, SKETCHED, Bins, Fores
 EPOCHS = 20
 MOST_TREES, FEWEST_TREES = 25, 2  # an epoch, where no more time was asked for
 FEWEST_MEMBERS, MEMBERS, MOST_MEMBERS = 2, 4, 8
-SMALL = 10_000  # rows up to which there are as many members as folds
-QUESTIONS, FEW_QUESTIONS = 7, 6
+SMALL = 10_000  # rows up to which there are as many members as folds, and fewer bins
+QUESTIONS, FEW_QUESTIONS = 8, 6
 FEW_ROWS = 4_000  # up to which a tree asks less
-BINS = 128
+BINS, FEW_BINS = MOST_BINS, 128
 DECAY = 3.0
 FEWEST_ASKED, ASKED_SHARE = 8, 0.25  # columns that a tree may ask about
 WAY = 60.0  # trees times their rate: how far they go together
@@ -47,7 +47,8 @@ def sizes(cells: Cells, seconds: float | None) -> ForestSettings:
     columns = len(cells.different) + 2 * len(cells.vocabularies)  # words as they are, and ranked
     asked = min(columns, max(FEWEST_ASKED, round(ASKED_SHARE * columns)))
     questions = FEW_QUESTIONS if cells.rows < FEW_ROWS else QUESTIONS
-    a_tree = seconds_a_tree(cells, asked, questions)
+    bins = FEW_BINS if cells.rows < SMALL else BINS
+    a_tree = seconds_a_tree(cells, asked, questions, bins)
     affordable = (cells.usual_seconds if seconds is None else seconds) / a_tree / EPOCHS
     members = MEMBERS
     if cells.rows < SMALL or affordable > MOST_TREES * MOST_MEMBERS:
@@ -58,16 +59,16 @@ def sizes(cells: Cells, seconds: float | None) -> ForestSettings:
     trees = max(FEWEST_TREES, min(most, int(affordable / members)))
     rate = min(HIGHEST_RATE, max(LOWEST_RATE, WAY / (EPOCHS * trees)))
     return ForestSettings(
-        epochs=EPOCHS, members=members, trees=trees, questions=questions, bins=BINS, rate=round(rate, 3),
+        epochs=EPOCHS, members=members, trees=trees, questions=questions, bins=bins, rate=round(rate, 3),
         share=round(asked / columns, 3), decay=DECAY,
     )  # fmt: skip
 
 
-def seconds_a_tree(cells: Cells, asked: int, questions: int) -> float:
+def seconds_a_tree(cells: Cells, asked: int, questions: int, bins: int) -> float:
     """How long a tree of one member takes on this machine."""
     numbers = 1 if cells.outputs <= 2 else cells.outputs
-    sums, bins = 1 + min(numbers, SKETCHED), 1 + min(cells.widest, BINS)
-    additions = additions_for_questions(min(cells.rows, MOST_GROWN), asked, bins, sums, questions)
+    sums, filled = 1 + min(numbers, SKETCHED), 1 + min(cells.widest, bins)
+    additions = additions_for_questions(min(cells.rows, MOST_GROWN), asked, filled, sums, questions)
     additions += OUTPUT_PASSES * numbers * cells.rows
     return TREE_OVERHEAD + additions / adding_speed()
 
@@ -98,12 +99,12 @@ FOREST = CellPart(
     reasons={
         "members": "each learns from other folds",
         "trees": "as many as fit into the time, up to where more add little",
-        "questions": "one more helped on four of five tables, where there are rows enough",
+        "questions": "eight, where there are rows enough: on three of three tables better than seven",
         "rate": "so that all trees together go about as far, however many they are",
         "share": "a quarter of the columns, eight at least: trees that differ err differently",
         "decay": "flat from 1 to 10 on seven tables",
     },
-    share=0.25,
+    weight=1.0,
     first=4.0,
     sizes=sizes,
     build=_build,

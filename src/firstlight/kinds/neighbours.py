@@ -108,7 +108,7 @@ NEIGHBOURS = CellPart(
         "batch": "smaller where there are few rows",
         "epochs": "as many as fit into the time; ten at most where none was asked for",
     },
-    share=0.47,
+    weight=0.9,
     first=0.0,
     sizes=sizes,
     build=_build,

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import torch
 
 from firstlight.machine import measured_once
-from firstlight.plain.forest import best_questions, keep_freed_memory
+from firstlight.plain.forest import MOST_BINS, best_questions, keep_freed_memory
 from firstlight.plain.neighbours import mean_by_distance
 
-RELIED_ON = 0.85  # of the fastest that was seen, which a fit of a minute does not keep up
+RELIED_ON = 0.9  # of the fastest that was seen, which a fit of a minute does not keep up
 # How long questions are sought, in additions: seen on generated tables of 1 000 to 300 000 rows
 ROW_PASSES, BIN_PASSES = 4.0, 4.5
 COMPARED = 64  # numbers that say where a row lies, where rows are compared
@@ -51,11 +51,11 @@ def _measured_speed() -> float:
 def _measured_adding() -> float:
     """Questions sought for typical numbers of rows and columns."""
     chance = torch.Generator().manual_seed(0)
-    bins = torch.randint(1, 128, (8, 8192), generator=chance)
+    bins = torch.randint(MOST_BINS + 1, (8, 8192), generator=chance)
     errors = torch.randn(4, 2, 8192, generator=chance).abs()
     keep_freed_memory()
-    sought = _fastest(10, lambda: best_questions(bins, torch.ones(8, dtype=torch.bool), errors, 6, decay=1.0))
-    return RELIED_ON * 4 * additions_for_questions(8192, 8, 128, 2, 6) / sought
+    sought = _fastest(10, lambda: best_questions(bins, torch.ones(8, dtype=torch.bool), errors, 8, decay=1.0))
+    return RELIED_ON * 4 * additions_for_questions(8192, 8, MOST_BINS + 1, 2, 8) / sought
 
 
 def _measured_comparing() -> float:

@@ -21,6 +21,7 @@ MOST_BINS = 254  # of a column, so that their numbers fit into a byte; 0 is for 
 MOST_GROWN = 100_000  # rows from which the trees of an epoch are grown; of more, other ones in every epoch
 ANSWERED_AT_ONCE = 2**13  # that trees answer, so that what they see lies near the processor
 FEWEST_RANKED = 20  # rows of a word, from which on it has a rank
+SUMS_AT_ONCE = 2**21  # that are looked at for questions: more would lie far from the processor
 SKETCHED = 4  # numbers that stand for a row's errors in all classes while questions are sought
 
 
@@ -206,8 +207,13 @@ def grow_tree(
         told = errors @ (torch.randn(errors.shape[2], SKETCHED) / SKETCHED**0.5)
     chosen = torch.randperm(len(bins))[: max(1, round(share * len(bins)))]
     stats = torch.cat([weights, told], dim=2).mT.contiguous()
-    column, first, last, leaf = best_questions(bins[chosen], ordered[chosen], stats, model.column.shape[2], decay)
-    leaves = model.leaves.shape[2]
+    asked_about, leaves, questions = bins[chosen], model.leaves.shape[2], model.column.shape[2]
+    sums = stats.shape[1] * len(chosen) * (int(asked_about.max()) + 1) * leaves // 2  # a member's, at the last question
+    found = [
+        best_questions(asked_about, ordered[chosen], some, questions, decay)
+        for some in stats.split(max(1, SUMS_AT_ONCE // sums))
+    ]
+    column, first, last, leaf = (torch.cat(each) for each in zip(*found, strict=True))
     pull = decay * bends.mean()
     step = rate * by_leaf(errors, leaf, leaves) / (by_leaf(bends, leaf, leaves) + pull)
     model.column[:, tree], model.first[:, tree], model.last[:, tree] = chosen[column], first, last

@@ -62,9 +62,10 @@ def rows_taught(cells: Cells, seconds: float | None) -> int:
 def shared_out(seconds: float, parts: Sequence[CellPart[Any]]) -> tuple[dict[str, float], float]:
     """The seconds of each of the parts by name, in their order, and what is left for the small networks."""
     times = {}
+    whole = 1 + sum(part.weight for part in parts)
     for part in parts:
-        times[part.name] = max(part.share * seconds, min(part.first, MOST_FIRST * seconds))
-        seconds -= times[part.name]
+        times[part.name] = max(part.weight / whole * seconds, min(part.first, MOST_FIRST * seconds))
+        seconds, whole = seconds - times[part.name], whole - part.weight
     return times, seconds
 
 

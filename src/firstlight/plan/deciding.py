@@ -16,7 +16,7 @@ from firstlight.data.table import NAMING, Reading
 from firstlight.kinds.all_kinds import CELL_PARTS, KINDS, PARTS_OF_NETWORK, kind_named
 from firstlight.kinds.boolean import BOOLEAN
 from firstlight.kinds.category import CategorySettings
-from firstlight.kinds.cells import Cells
+from firstlight.kinds.cells import CellPart, Cells
 from firstlight.kinds.date import DATE
 from firstlight.kinds.dna import DNA, are_proteins
 from firstlight.kinds.kind import Aim, Claim, PartSettings, has_words
@@ -160,15 +160,18 @@ def _kind_parts(
     return settings
 
 
-def _cell_parts(cells: Cells, seconds: float | None) -> tuple[dict[str, PartSettings], float | None]:
+def _cell_parts(
+    cells: Cells, seconds: float | None, parts: Sequence[CellPart[Any]] = CELL_PARTS
+) -> tuple[dict[str, PartSettings], float | None]:
     """Those over columns that are read cell by cell, and the seconds that they leave for the small networks."""
     if not cells.enough:
         return {}, seconds
-    times, left = ({}, None) if seconds is None else shared_out(seconds, CELL_PARTS)
-    sizes = {part.name: part.sizes(cells, times.get(part.name)) for part in CELL_PARTS}
-    if left is not None:
-        left += sum(times[name] for name, settings in sizes.items() if settings is None)
-    return {name: settings for name, settings in sizes.items() if settings}, left
+    times, left = ({}, None) if seconds is None else shared_out(seconds, parts)
+    sizes = {part.name: part.sizes(cells, times.get(part.name)) for part in parts}
+    worth = {name: settings for name, settings in sizes.items() if settings}
+    if len(worth) < len(parts):  # the others have its time
+        return _cell_parts(cells, seconds, [part for part in parts if part.name in worth])
+    return worth, left
 
 
 def target_values(cells: pl.Series, target: Target) -> tuple[Tensor, int]:
