@@ -15,6 +15,7 @@ from PIL import Image
 from tests.spec.test_backbone import write_resnet
 
 import firstlight
+from firstlight.kinds import convolving
 from firstlight.kinds.image import IMAGE
 from firstlight.model.predictor import NETWORK
 from firstlight.store.model_file import load_model
@@ -133,7 +134,10 @@ class TestScript:
 
 
 @pytest.mark.parametrize("kind", ["basic", "bottleneck"])
-def test_a_pretrained_encoder_helps_and_is_saved_whole(kind: str, fit: Fit, bare: Bare, tmp_path: Path) -> None:
+def test_a_pretrained_encoder_helps_and_is_saved_whole(
+    kind: str, fit: Fit, bare: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convolving, "products_a_second", lambda: 3e10)  # on a slow machine there were no time to tune
     encoder = write_resnet(tmp_path / "resnet", kind)
     folder = write_folder(tmp_path / "shapes")
     choices = Choices(seconds=3.0, pretrained=str(encoder))
