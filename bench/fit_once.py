@@ -1,8 +1,12 @@
-"""One fit with default settings, step by step as `firstlight.fit` does it; each step is told as soon as it is done."""
+"""One fit with default settings, step by step as `firstlight.fit` does it; each step is told as soon as it is done.
+
+The last line is the most memory that it had at a time, in bytes.
+"""
 
 from __future__ import annotations
 
 import argparse
+import resource
 from pathlib import Path
 
 from firstlight.model.fitting import Epoch
@@ -20,6 +24,7 @@ def main() -> None:
     for event in fit_steps(given.train, choices, plan=None, out=Path(given.out)):
         if not isinstance(event, Epoch):
             print(type(event).__name__, flush=True)
+    print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)  # Linux counts in KiB
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ OURS, BY_HAND = "firstlight", "by hand"
 PEERS = ("DataLoader", "skorch", "Lightning", "Keras")
 TIMES = 3
 LIMIT = 300.0
+FITS = ((32, 256), (32, 1024))  # bins a column, rows a step
 HEAD = ("network", "firstlight, s", "by hand", *PEERS, "R2, lowest to highest")
 
 
@@ -34,3 +35,14 @@ def rows() -> Iterator[tuple[str, ...]]:
         ours = median(seconds[OURS])
         others = [f"{median(seconds[way]) / ours:.2f} times" if way in ways else "–" for way in (BY_HAND, *PEERS)]
         yield f"{layers} × {width}", f"{ours:.3f}", *others, f"{min(shares):.3f} to {max(shares):.3f}"
+
+
+PRODUCTS_HEAD = ("bins of a column", "rows a step", "an epoch, s", "its products alone, s", "times")
+
+
+def product_rows() -> Iterator[tuple[str, ...]]:
+    """A row for each size of small networks: seconds of an epoch, and of its matrix products alone."""
+    for bins, batch in FITS:
+        said = run_alone("loop_products.py", str(bins), str(batch), limit=LIMIT)
+        ours, alone = (float(line) for line, _ in said.lines)
+        yield str(bins), str(batch), f"{ours:.2f}", f"{alone:.2f}", f"{ours / alone:.2f}"

@@ -93,11 +93,13 @@ class Fit:
 
     to_scores: seconds from its start until the test rows are scored: importing, reading, fitting, predicting.
     whole:     seconds until its end: with plan, model file, script and report.
+    peak:      the most memory that it had at a time, in bytes.
     """
 
     run: Run
     to_scores: float
     whole: float
+    peak: int
 
 
 def fit_alone(files: Files, folder: Path, time: float | None = None) -> Fit:
@@ -105,7 +107,7 @@ def fit_alone(files: Files, folder: Path, time: float | None = None) -> Fit:
     out = Path(tempfile.mkdtemp(dir=folder)) / "run"
     asked = [] if time is None else ["--seconds", f"{time:.1f}"]
     said = run_alone("fit_once.py", files.train, files.target, files.test, out, *asked, limit=LONGEST_FIT)
-    return Fit(fl.load(out), said.after("Evaluated"), said.seconds)
+    return Fit(fl.load(out), said.after("Evaluated"), said.seconds, int(said.last))
 
 
 def shown(value: float | None, digits: int = 3) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+NETWORKS = ("RealMLP-TD-S", "TabM-D")
 Answer = np.ndarray[Any, Any]  # numbers (rows,), or probabilities (rows, classes) in the order of their labels
 
 
@@ -41,6 +42,24 @@ def with_word_for_gaps(features: pd.DataFrame) -> pd.DataFrame:
     return features.assign(
         **{name: features[name].astype("string").fillna("").astype(object) for name in words_of(features)}
     )
+
+
+def without_gaps(features: pd.DataFrame, unseen: pd.DataFrame, medians: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """For networks: words as text, and the training rows' median for a number that is missing."""
+    return with_word_for_gaps(features).fillna(medians), with_word_for_gaps(unseen).fillna(medians)
+
+
+def network(peer: str, task: str, threads: int) -> Any:
+    """A network of pytabkit, as its documentation has it where log loss is what counts."""
+    import pytabkit
+
+    kind = getattr(pytabkit, f"{peer.replace('-', '_')}_{'Regressor' if task == 'regression' else 'Classifier'}")
+    told: dict[str, Any] = {"device": "cpu", "n_threads": threads, "random_state": 0}
+    if task != "regression":
+        told["val_metric_name"] = "cross_entropy"
+    if task != "regression" and peer == "RealMLP-TD-S":
+        told["use_ls"] = False
+    return kind(**told)
 
 
 def estimator(peer: str, task: str, threads: int) -> Any:
@@ -91,7 +110,12 @@ def answer(
         for name in words_of(features):
             if len(features[name].cat.categories) > 255:  # more than it takes as categories
                 features[name], unseen[name] = features[name].cat.codes, unseen[name].cat.codes
-    model = estimator(peer, task, threads)
+    if peer in NETWORKS:
+        told = {"cat_col_names": words_of(features)}
+        features, unseen = without_gaps(features, unseen, features.median(numeric_only=True).fillna(0))
+        model = network(peer, task, threads)
+    else:
+        model = estimator(peer, task, threads)
     model.fit(features, truth, **told)
     return np.asarray(model.predict(unseen) if task == "regression" else model.predict_proba(unseen))
 

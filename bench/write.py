@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import answers
 import first_fits
 import first_minute
+import generated
 import line_speed
 import loop_peer
 import loop_speed
@@ -24,6 +26,7 @@ import pictures
 import pixel_files
 import sequence_files
 import sequences
+import sizes
 import tables
 import texts
 from processes import THREADS
@@ -82,7 +85,14 @@ def first_fit_lines() -> list[str]:
 def table_lines() -> list[str]:
     """How good a fit of a table is, beside peers in the same run."""
     found = list(tables.measured(tables.shared_tables()))
-    return beside_peers(found) if found else left_out("table", list(tables.TABLES))
+    if not found:
+        return left_out("table", list(tables.TABLES))
+    return [
+        *beside_peers(found),
+        f"{tables.SLOW_PEER} of pytabkit, in its own time, on two of them.",
+        "",
+        *table(tables.SLOW_HEAD, tables.slow_rows(found)),
+    ]
 
 
 def other_table_lines() -> list[str]:
@@ -119,6 +129,29 @@ def beside_peers(found: list[tuple[str, dict[str, tables.Result]]]) -> list[str]
     ]
 
 
+def size_lines() -> list[str]:
+    """How a fit grows with rows and columns."""
+    return [
+        f"Tables that `bench/generated.py` makes, as parquet; {sizes.TESTED:,} test rows, or as many as training rows.",
+        f"Root mean squared error, of which {generated.NOISE:g} is noise that nothing can tell. Seconds of whole",
+        "processes, started anew.",
+        "",
+        *table(sizes.HEAD, sizes.rows()),
+    ]
+
+
+def answer_lines() -> list[str]:
+    """How fast a million rows are answered."""
+    peers = "" if tables.peers_python() else " FIRSTLIGHT_PEERS was not set, so CatBoost was not measured."
+    return [
+        f"{answers.ASKED:,} rows of {answers.COLUMNS} columns, from csv to parquet: whole processes, medians of",
+        f"{answers.TIMES}, in turns, on {THREADS} threads. Fitted to {answers.TAUGHT:,} rows: firstlight in",
+        f"{answers.SECONDS:g} seconds, CatBoost by its defaults (`bench/answer_peer.py`).{peers}",
+        "",
+        *table(answers.HEAD, answers.rows()),
+    ]
+
+
 def line_lines() -> list[str]:
     """How fast the straight line is found."""
     return [
@@ -138,6 +171,10 @@ def loop_lines() -> list[str]:
         "over tensors in memory, with the fused optimiser (`bench/loop_peer.py`). R2 is on training rows.",
         "",
         *table(loop_speed.HEAD, loop_speed.rows()),
+        "The small networks of a table: an epoch of the same rows, with their features and what is held out,",
+        "beside the matrix products alone that it is made of, in float32 (`bench/loop_products.py`).",
+        "",
+        *table(loop_speed.PRODUCTS_HEAD, loop_speed.product_rows()),
     ]
 
 
@@ -252,6 +289,8 @@ SECTIONS = (
     Section("first", "The first fit: how good it is", first_fit_lines),
     Section("tables", "Tables: how good a fit is, beside the peers", table_lines),
     Section("other_tables", "Tables that nothing was tuned to", other_table_lines),
+    Section("sizes", "Larger tables: seconds and memory", size_lines),
+    Section("answers", "A million rows: how fast they are answered", answer_lines),
     Section("line", "The straight line: how fast it is found", line_lines),
     Section("loop", "The loop: how fast an epoch is", loop_lines),
     Section("texts", "Texts: how good a fit is, and how long it takes", text_lines),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from firstlight.model.fitting import Epoch
 from firstlight.plain.loop import (
+    descent,
     fit_members,
     held_out_mean,
     held_out_outputs,
@@ -82,6 +84,33 @@ def test_the_rate_rises_for_a_twentieth_of_the_steps_and_then_falls_to_zero(monk
     assert len(rates) == 100
     assert rates[:6] == pytest.approx([0.2, 0.4 * 0.99, 0.6 * 0.98, 0.8 * 0.97, 0.96, 0.95])
     assert rates[5:] == pytest.approx([1 - step / 100 for step in range(5, 100)])
+
+
+class Dying(Slope):
+    """A number times the input, and a unit that no row moves any more once it is below zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unit = nn.Parameter(torch.full((2, 1, 1), 0.01))
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        return super().forward(inputs) + self.unit.relu()
+
+
+def test_slopes_of_units_that_no_row_moves_any_more_do_not_fade_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers below 1e-38, which 0.9 to the power of some hundred steps is, are handled many times slower."""
+    optimisers = []
+
+    def spied(*args: Any) -> Any:
+        optimisers.append(descent(*args))
+        return optimisers[-1]
+
+    monkeypatch.setattr("firstlight.plain.loop.descent", spied)
+    model = Dying()
+    list(epochs_of(model, epochs=150))  # of 7 steps
+    assert (model.unit < 0).all()
+    slope = optimisers[0][0].state[model.unit]["exp_avg"]
+    assert (slope == 0).all()
 
 
 def test_each_row_is_seen_once_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:

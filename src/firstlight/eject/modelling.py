@@ -180,7 +180,8 @@ def answers_of_network(plan: Plan) -> list[str]:
     if alone:
         answer = "outputs_of(model, unseen, torch.arange(len(test))).double()"
         if classes:
-            return [f"outputs = {answer}", "answers = sharpen(outputs.softmax(dim=-1).mean(dim=0), temperature)"]
+            sure = "(outputs.softmax(dim=-1).mean(dim=0).clamp_min(1e-12).log() / temperature).softmax(dim=-1)"
+            return [f"outputs = {answer}", f"answers = {sure}"]
         return [f"answers = {answer}.mean(dim=0).flatten() * deviation + mean"]
     shares = ".softmax(dim=-1)" if classes else ""
     lines = [

@@ -42,11 +42,6 @@ def as_goals(answers: Tensor, classes: bool) -> Tensor:
     return powers / powers.sum(-1, keepdim=True)
 
 
-def sharpen(probabilities: Tensor, temperature: float) -> Tensor:
-    """Probabilities made surer (temperature below 1) or less sure (above 1); their order stays."""
-    return (probabilities.clamp_min(1e-12).log() / temperature).softmax(dim=-1)
-
-
 def blended(probabilities: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
     """Probabilities (rows, classes) from those of a model's parts (parts, rows, classes), by the parts' weights."""
     logs = probabilities.double().clamp_min(1e-12).log()
