@@ -32,4 +32,5 @@ def answer(rows_file: str, target: str, model_file: str, out_file: str) -> None:
 
 
 if __name__ == "__main__":
-    {"fit": fit, "answer": answer}[sys.argv[1]](*sys.argv[2:])
+    _, way, *told = sys.argv
+    fit(*told) if way == "fit" else answer(*told)
