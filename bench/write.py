@@ -85,13 +85,17 @@ def first_fit_lines() -> list[str]:
 def table_lines() -> list[str]:
     """How good a fit of a table is, beside peers in the same run."""
     found = list(tables.measured(tables.shared_tables()))
-    if not found:
-        return left_out("table", list(tables.TABLES))
+    return beside_peers(found) if found else left_out("table", list(tables.TABLES))
+
+
+def network_lines() -> list[str]:
+    """Networks of others on the same tables."""
+    if not tables.peers_python():
+        return ["Left out, as FIRSTLIGHT_PEERS was not set.", ""]
     return [
-        *beside_peers(found),
-        f"{tables.SLOW_PEER} of pytabkit, in its own time, on two of them.",
+        "Networks of pytabkit on the tables above, in the time that they take: the same scores, the lower, the better.",
         "",
-        *table(tables.SLOW_HEAD, tables.slow_rows(found)),
+        *table(tables.NETWORKS_HEAD, tables.network_rows()),
     ]
 
 
@@ -288,6 +292,7 @@ SECTIONS = (
     Section("first", "The first minute: how long a person waits", first_minute_lines),
     Section("first", "The first fit: how good it is", first_fit_lines),
     Section("tables", "Tables: how good a fit is, beside the peers", table_lines),
+    Section("networks", "Tables: networks of others", network_lines),
     Section("other_tables", "Tables that nothing was tuned to", other_table_lines),
     Section("sizes", "Larger tables: seconds and memory", size_lines),
     Section("answers", "A million rows: how fast they are answered", answer_lines),
