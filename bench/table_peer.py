@@ -39,9 +39,10 @@ def words_of(features: pd.DataFrame) -> list[str]:
 
 def with_word_for_gaps(features: pd.DataFrame) -> pd.DataFrame:
     """Words as text, a gap as a word of its own."""
-    return features.assign(
-        **{name: features[name].astype("string").fillna("").astype(object) for name in words_of(features)}
-    )
+    filled = features.copy()
+    for name in words_of(features):
+        filled[name] = features[name].astype("string").fillna("").astype(object)
+    return filled
 
 
 def without_gaps(features: pd.DataFrame, unseen: pd.DataFrame, medians: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:

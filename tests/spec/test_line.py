@@ -14,7 +14,7 @@ from torch.testing import assert_close
 
 from firstlight.model import fitting
 from firstlight.plain.categories import OneHot
-from firstlight.plain.line import PENALTIES, Line, least_squares, logistic
+from firstlight.plain.line import COLUMNS_AT_ONCE, PENALTIES, Line, least_squares, logistic
 from firstlight.plain.numbers import scaled
 from firstlight.workflow import Choices
 
@@ -37,6 +37,19 @@ def test_least_squares_agree_with_ridge_regression_of_scikit_learn(rows: int, wi
     """Its RidgeCV chooses the penalty by leaving each row out, too."""
     design, sums = problem(rows, width)
     targets = sums[:, 0] + noise * torch.randn(rows, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+    weight, bias = least_squares(design, targets)
+    reference = RidgeCV(alphas=PENALTIES.numpy()).fit(design.numpy(), targets.numpy())
+    np.testing.assert_allclose(weight[0].numpy(), reference.coef_, atol=1e-8)
+    np.testing.assert_allclose(bias.item(), reference.intercept_, atol=1e-8)
+
+
+@pytest.mark.parametrize("apart", [1.0, 1e-3, 0.0])
+def test_many_columns_are_weighed_as_exactly_as_few_however_alike_they_are(apart: float) -> None:
+    """Of many columns products are reckoned with half the digits; where that would show, they are reckoned again."""
+    design, sums = problem(3000, 2 * COLUMNS_AT_ONCE)
+    half = COLUMNS_AT_ONCE
+    design[:, half:] = design[:, :half] + apart * design[:, half:]
+    targets = sums[:, 0] + 5 * (design[:, 0] - design[:, half])
     weight, bias = least_squares(design, targets)
     reference = RidgeCV(alphas=PENALTIES.numpy()).fit(design.numpy(), targets.numpy())
     np.testing.assert_allclose(weight[0].numpy(), reference.coef_, atol=1e-8)

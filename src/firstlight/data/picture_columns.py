@@ -66,10 +66,10 @@ def with_pixels(table: Table, source: Source, forms: Mapping[str, Form]) -> Tabl
 
 def _kind_named(cells: pl.Series) -> str | None:
     """Whether nearly all cells end as the names of "pictures" or "videos" do."""
-    known = cells.drop_nulls().str.to_lowercase()
+    known = cells.drop_nulls()
     for kind, suffixes in (("pictures", PICTURE_SUFFIXES), ("videos", VIDEO_SUFFIXES)):
         endings = "|".join(suffix.removeprefix(".") for suffix in suffixes)
-        if len(known) and int(known.str.contains(rf"\.(?:{endings})$").sum()) >= NEARLY_ALL * len(known):
+        if len(known) and int(known.str.contains(rf"(?i)\.(?:{endings})$").sum()) >= NEARLY_ALL * len(known):
             return kind
     return None
 
