@@ -53,6 +53,14 @@ def test_a_row_far_from_all_is_answered_by_the_nearest_and_no_number_is_too_smal
     assert math.exp(-FAINTEST) > 100 * torch.finfo(torch.float32).tiny
 
 
+def test_rows_of_one_number_find_each_other_however_many_numbers_lie_in_a_bin() -> None:
+    """As where several rows are of one person: 600 persons, of whom nothing is known but their number."""
+    person = torch.arange(600, dtype=torch.float64).repeat_interleave(5)  # in other folds, too
+    truth = torch.randn(600, generator=chance(4))[person.long()]
+    _, history = fitted({"numbers": person.unsqueeze(1)}, truth, 1)
+    assert history[-1][2] < 0.3 * truth.var()
+
+
 def test_probabilities_add_up_to_1_and_none_is_0() -> None:
     inputs = {"numbers": torch.randn(80, 2, generator=chance(), dtype=torch.float64)}
     model, _ = fitted(inputs, torch.arange(80) % 2, 3, epochs=1)

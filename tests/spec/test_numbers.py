@@ -20,6 +20,7 @@ from firstlight.plain.numbers import (
     piecewise_linear,
     scaled,
     standardise,
+    wavy_numbers,
 )
 
 # How a column is written, the reader that claims it (none: it holds no numbers), and what it reads.
@@ -208,3 +209,24 @@ def test_where_most_rows_share_a_value_the_bins_go_to_the_others() -> None:
     assert len(begins) == 8, "as many bins as asked for"
     assert max(begins) > 5000, "and not all of them at the low end"
     assert len(module(values).unique(dim=0)) == 101, "so that every value has features of its own"
+
+
+def test_waves_tell_numbers_of_one_bin_apart_and_a_gap_has_none() -> None:
+    values = torch.arange(200, dtype=torch.float64).repeat(2).unsqueeze(1)
+    module = wavy_numbers(values, bins=4, waves=6)
+    found = module(values)
+    assert found.shape == (400, module.width)
+    waves = found[:200, -12:]
+    assert torch.equal(found[:200], found[200:])
+    apart = torch.cdist(waves, waves)[~torch.eye(200, dtype=torch.bool)]
+    assert apart.min() > 1  # each of the six lies on a circle of radius 1
+    assert module(torch.tensor([[torch.nan]], dtype=torch.float64))[0, -12:].tolist() == [0.0] * 12
+
+
+def test_a_column_whose_values_have_a_bin_each_has_no_waves() -> None:
+    values = torch.stack([torch.arange(60) % 5, torch.arange(60)], dim=1).double()
+    module = wavy_numbers(values, bins=4, waves=3)
+    assert module.wavy.tolist() == [1]
+    assert wavy_numbers(values[:, :1], bins=4, waves=3)(values[:, :1]).equal(
+        piecewise_linear(values[:, :1], 4)(values[:, :1])
+    )

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from firstlight.kinds.cells import CellPart, Cells, CellSettings, CellSnippets, learns, names_line
 from firstlight.kinds.speed import COMPARED, comparing_speed, machine_speed
 from firstlight.plain.categories import OneHot
-from firstlight.plain.neighbours import MOST_TAUGHT, Neighbours, features_of_cells, fit_neighbours
-from firstlight.plain.numbers import PiecewiseLinear
+from firstlight.plain.neighbours import MOST_TAUGHT, WAVES, Neighbours, features_of_cells, fit_neighbours
+from firstlight.plain.numbers import PiecewiseLinear, Waves
 
 FEWEST_EPOCHS, MOST_EPOCHS = 6, 10  # with fewer it is hardly believed, and the small networks gain more by the time
 SIZE, WIDTH, BINS = COMPARED, 128, 32
@@ -61,7 +61,8 @@ def seconds_an_epoch(cells: Cells, members: int, batch: int) -> float:
     rows = min(cells.rows, MOST_TAUGHT)
     others = min(OTHERS, max(1, rows - batch))
     a_pair = 1 / comparing_speed() + 6 * cells.outputs / machine_speed()
-    a_place = 6 * (cells.features(BINS) * SIZE + 2 * SIZE * WIDTH) / machine_speed()
+    features = cells.features(BINS) + 2 * WAVES * sum(many > BINS + 1 for many in cells.different)
+    a_place = 6 * (features * SIZE + 2 * SIZE * WIDTH) / machine_speed()
     step = members * (batch * others * a_pair + (batch + others) * a_place) + STEP_OVERHEAD
     watching = members * min(rows, 4096) * min(rows, KEPT) * a_pair / 3
     return rows / batch * step + watching
@@ -85,8 +86,13 @@ def _rebuild(
     for block in blocks:
         prefix = f"features.{block}."
         own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-        features[block] = OneHot(**own) if "sizes" in own else PiecewiseLinear(**own)
+        features[block] = OneHot(**own) if "sizes" in own else _rebuilt_numbers(own)
     return _neighbours(nn.ModuleDict(features), settings, len(tensors["known"]), outputs)
+
+
+def _rebuilt_numbers(tensors: Mapping[str, Tensor]) -> Waves:
+    pieces = {name.removeprefix("pieces."): each for name, each in tensors.items() if name.startswith("pieces.")}
+    return Waves(PiecewiseLinear(**pieces), tensors["wavy"], tensors["turns"])
 
 
 def _build_line(blocks: Sequence[str], settings: NeighbourSettings, outputs: int) -> str:

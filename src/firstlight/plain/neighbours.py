@@ -14,13 +14,14 @@ from torch.nn import functional as F
 from firstlight.plain.categories import OneHot
 from firstlight.plain.loop import descent, outputs_of, rows_of
 from firstlight.plain.network import MemberLinear
-from firstlight.plain.numbers import piecewise_linear
+from firstlight.plain.numbers import wavy_numbers
 from firstlight.plain.pieces import weighted_mean
 
 DOUBT = 0.002  # of an answer's probability, for classes that no similar row has
 FAINTEST = 40.0  # how much less likely, as a logarithm, the farthest row is at most: smaller numbers slow machines down
 MOST_TAUGHT = 100_000  # rows that are learned from: more, chosen by chance, would only take longer
 AT_ONCE = 128  # rows that are answered: their distances to all others fit into the processor's cache
+WAVES = 6  # by which near numbers of a column are told apart
 OTHER = 1e4  # more than any squared distance: so far away is a row that a member may not see
 
 
@@ -75,10 +76,10 @@ def mean_by_distance(places: Tensor, keys: Tensor, known: Tensor, seen: Tensor) 
 
 
 def features_of_cells(inputs: Mapping[str, Tensor], names: Sequence[str], bins: int) -> nn.ModuleDict:
-    """A features module for each of the named kinds, from training rows: numbers in bins, codes as a 1 in a place."""
+    """A features module for each of the named kinds, from training rows: numbers in bins and waves, a place a code."""
     return nn.ModuleDict(
         {
-            name: piecewise_linear(inputs[name], bins)
+            name: wavy_numbers(inputs[name], bins, WAVES)
             if inputs[name].is_floating_point()
             else OneHot(inputs[name].amax(dim=0))
             for name in names

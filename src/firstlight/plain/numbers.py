@@ -117,6 +117,42 @@ def piecewise_linear(values: Tensor, bins: int) -> PiecewiseLinear:
     return PiecewiseLinear(centre, spread, torch.cat(left), torch.cat(length), torch.cat(column), gappy)
 
 
+class Waves(nn.Module):
+    """Numbers (rows, columns) to features (rows, width): those of `pieces`, and waves that tell apart what lies close.
+
+    Equal numbers have equal waves, others hardly ever, however many lie in one bin: so rows of one person, place or
+    day can be found by its number. A gap has none.
+    Source: Gorishniy et al. 2022 (periodic embeddings), for similar rows Ye et al. 2024 (ModernNCA).
+    """
+
+    def __init__(self, pieces: PiecewiseLinear, wavy: Tensor, turns: Tensor) -> None:
+        super().__init__()
+        self.pieces = pieces
+        self.wavy = nn.Buffer(wavy)  # (wavy columns,) int64, the columns that have waves
+        self.turns = nn.Buffer(turns)  # (wavy columns, waves) float64, radians for each unit of a number
+        self.width = pieces.width + 2 * turns.numel()
+
+    def forward(self, values: Tensor) -> Tensor:
+        angles = (values.index_select(1, self.wavy).unsqueeze(2) * self.turns).flatten(1)
+        waves = torch.cat([angles.sin(), angles.cos()], dim=1).nan_to_num(nan=0.0)
+        return torch.cat([self.pieces(values), waves.float()], dim=1)
+
+
+def wavy_numbers(values: Tensor, bins: int, waves: int) -> Waves:
+    """Bins of the training values (rows, columns) float64, and so many waves for each column that has more values.
+
+    The slowest makes half a turn over all values of its column, the fastest one for each value.
+    """
+    wavy, turns = [], torch.zeros(0, waves, dtype=torch.float64)
+    for number, cells in enumerate(values[:: math.ceil(len(values) / MANY_ROWS)].T):
+        different = cells[~cells.isnan()].unique()
+        if len(different) > bins + 1:
+            turned = torch.logspace(0, math.log10(len(different)), waves, dtype=torch.float64)
+            wavy.append(number)
+            turns = torch.cat([turns, (math.pi * turned / (different[-1] - different[0])).unsqueeze(0)])
+    return Waves(piecewise_linear(values, bins), torch.tensor(wavy, dtype=torch.int64), turns)
+
+
 class Scaled(nn.Module):
     """Numbers (rows, columns) to features (rows, width): standardised, a gap as the mean, and whether it is a gap.
 

@@ -22,6 +22,7 @@ from firstlight.report.wording import counted, number, spaced
 # What a module does, for people. One that is not named here is told by the first line of its docstring.
 WHAT_IT_DOES = {
     "PiecewiseLinear": "how far each number has come through bins of about equally many rows; marks gaps",
+    "Waves": "the same, and waves that rise and fall along the numbers: equal ones have the same, others hardly ever",
     "Scaled": "each number with a mean of 0 and a spread of 1; marks gaps",
     "OneHot": "a 1 at the cell's word, a 0 at all others",
     "MemberLinear": "weighted sums; each member has weights of its own",
