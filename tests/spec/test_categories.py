@@ -59,6 +59,12 @@ def test_features_have_a_one_in_the_place_of_each_known_word() -> None:
     assert module(given_codes).tolist() == [[1, 0, 1, 0, 0], [0, 1, 0, 0, 1], [0, 0, 0, 1, 0], [0, 0, 0, 0, 0]]
 
 
+def test_a_word_that_came_with_none_of_the_rows_that_teach_is_all_zero() -> None:
+    """Of a very large table only some rows teach; its vocabulary is that of all training rows."""
+    module = OneHot(torch.tensor([2, 3]))
+    assert module(torch.tensor([[3, 1], [1, 4]])).tolist() == [[0, 0, 1, 0, 0], [1, 0, 0, 0, 0]]
+
+
 @pytest.mark.parametrize(
     ("column", "claimed"),
     [

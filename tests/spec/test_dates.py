@@ -84,6 +84,12 @@ def test_impossible_days_are_gaps_and_strays() -> None:
     assert DATE.strays(cells, settings).to_list() == [False, True, False]
 
 
+@pytest.mark.parametrize("cells", [pl.Series([45_000, None]), pl.Series([None, None], dtype=pl.Float64)])
+def test_cells_of_another_type_than_dates_are_strays_not_errors(cells: pl.Series) -> None:
+    settings = DateSettings(forms=("%Y-%m-%d",))
+    assert DATE.strays(cells, settings).to_list() == cells.is_not_null().to_list()
+
+
 def test_a_date_is_given_as_days_month_day_weekday_and_hour() -> None:
     rows = pl.DataFrame({"day": ["1970-01-02 18:00:00", "2024-02-29 12:00:00"]})
     values = date_values(rows, {"day": ["%Y-%m-%d %H:%M:%S"]})

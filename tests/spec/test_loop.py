@@ -63,6 +63,14 @@ def test_the_training_loss_is_a_mean_over_rows_however_large_the_batches() -> No
         assert epoch.training_loss == pytest.approx(Y.square().mean().item(), rel=0.15)
 
 
+def test_a_batch_that_nobody_learns_from_changes_nothing() -> None:
+    torch.manual_seed(0)
+    model = Slope()
+    nobody = torch.zeros(2, 50)
+    list(fit_members(model, X, Y, nobody, member_squared_errors, epochs=2, batch=8, rate=0.2, decay=0.0))
+    assert model.weight.flatten().tolist() == [0.0, 0.0]
+
+
 def test_the_held_out_loss_is_that_of_the_rows_that_members_hold_out() -> None:
     model = Slope()
     (epoch,) = epochs_of(model, epochs=1)

@@ -164,15 +164,16 @@ class _Table:
                 f"{location} is no table: {whole(len(odd))} of its lines do not have the header's {self.width} cells."
             )
         if len(odd) and odd[-1] == len(self.blank) - 1 and self._is_cut_off(int(odd[-1])):
-            cut, odd = int(odd[-1]), odd[:-1]
+            cut = int(odd[-1])
             edits[cut] = None
             notes.append(
-                f"the last line ({self._number(cut)}) is cut off: it has {self.layout.cells[cut]} of {self.width} "
+                f"the last line ({self._numbers(odd)[-1]}) is cut off: it has {self.layout.cells[cut]} of {self.width} "
                 "cells and no line end; it is left out, and more may be missing"
             )
+            odd = odd[:-1]
         if len(odd):
             notes.append(
-                f"{numbered([self._number(int(line)) for line in odd], 'line')} {'does' if len(odd) == 1 else 'do'} "
+                f"{numbered(self._numbers(odd), 'line')} {'does' if len(odd) == 1 else 'do'} "
                 f"not have the {self.width} cells of the header: missing cells are gaps, surplus ones are left out"
             )
         edits |= {int(line): self._fitted(int(line)) for line in misfits if int(line) not in edits}
@@ -205,6 +206,8 @@ class _Table:
         )
         return out.getvalue().encode("utf-8")
 
-    def _number(self, line: int) -> int:
-        """The number of a line in the file, counted from 1 as editors do."""
-        return self.content.count(b"\n", 0, int(self.layout.starts[line])) + self.first_line
+    def _numbers(self, lines: NDArray[np.intp]) -> list[int]:
+        """The numbers of lines in the file, counted from 1 as editors do."""
+        breaks = np.flatnonzero(np.frombuffer(self.content, dtype=np.uint8) == 10)
+        found: list[int] = (np.searchsorted(breaks, self.layout.starts[lines]) + self.first_line).tolist()
+        return found

@@ -77,17 +77,18 @@ def _for_people(form: str) -> str:
 
 def values(rows: pl.DataFrame, columns: Mapping[str, DateSettings]) -> Tensor:
     """Cells to (rows, 5 x columns) float64: days since 1970, month, day, weekday, hour; gaps are NaN."""
-    readable = rows.with_columns(rows[name].cast(pl.String) for name in columns if not _readable(rows[name]))
+    readable = rows.with_columns(_readable(rows[name]) for name in columns)
     return date_values(readable, {name: settings.forms or FORMS for name, settings in columns.items()})
 
 
-def _readable(cells: pl.Series) -> bool:
-    return isinstance(cells.dtype, pl.String | pl.Date | pl.Datetime)
+def _readable(cells: pl.Series) -> pl.Series:
+    """Cells of other types than dates are read as they are written."""
+    return cells if isinstance(cells.dtype, pl.String | pl.Date | pl.Datetime) else cells.cast(pl.String)
 
 
 def strays(cells: pl.Series, settings: DateSettings) -> pl.Series:
     """Cells that hold something, but no date in one of the forms."""
-    return cells.is_not_null() & moments(cells, settings.forms or FORMS).is_null()
+    return cells.is_not_null() & moments(_readable(cells), settings.forms or FORMS).is_null()
 
 
 def _constants(columns: Mapping[str, DateSettings]) -> str:

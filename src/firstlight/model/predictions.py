@@ -72,7 +72,7 @@ def predictions(
 
 
 def _free(name: str, taken: list[str]) -> str:
-    """The name, with a dash after it where another column is called just that."""
+    """The name, with an apostrophe after it where another column is called just that."""
     while name in taken:
         name += "'"
     return name

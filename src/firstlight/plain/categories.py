@@ -39,5 +39,6 @@ class OneHot(nn.Module):
         self.width = int(sizes.sum())
 
     def forward(self, codes: Tensor) -> Tensor:
-        places = torch.where(codes > 0, codes + self.start, torch.zeros_like(codes))  # 0 is for the unknown
+        known = (codes > 0) & (codes <= self.sizes)
+        places = torch.where(known, codes + self.start, torch.zeros_like(codes))  # 0 is for the unknown
         return torch.zeros(len(codes), self.width + 1).scatter_(1, places, 1.0)[:, 1:]

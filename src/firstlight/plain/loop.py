@@ -60,7 +60,7 @@ def fit_members(
         for chosen in torch.randperm(rows)[:MANY_ROWS].split(batch):
             outputs = model(rows_of(inputs, chosen))  # forward
             weights = learns[:, chosen]
-            loss = (losses_of(outputs, targets[chosen]) * weights).sum() / weights.sum()
+            loss = (losses_of(outputs, targets[chosen]) * weights).sum() / weights.sum().clamp_min(1)
             optimiser.zero_grad()
             loss.backward()  # backpropagation: d loss / d each parameter
             optimiser.step()  # gradient descent: one step downhill

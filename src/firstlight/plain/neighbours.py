@@ -112,7 +112,7 @@ def fit_neighbours(
             other = chosen[asking:]
             outputs = model.told(places[:, :asking], places[:, asking:], known[other], learns[:, other])
             weights = learns[:, chosen[:asking]]
-            loss = (losses_of(outputs, targets[chosen[:asking]]) * weights).sum() / weights.sum()
+            loss = (losses_of(outputs, targets[chosen[:asking]]) * weights).sum() / weights.sum().clamp_min(1)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

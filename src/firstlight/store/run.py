@@ -62,7 +62,7 @@ class Run:
         rows: a frame, or any source that `read` takes; without the target, in any order of columns.
         why:  whether a last column says what in each row moved its answer.
         """
-        table = read(rows)
+        table = read(rows, forms=self.predictor.plan.source.forms)
         naming = NAMING.get(table.reading.reader)
         return predictions(self.predictor, table.frame, table.reading.name, naming=naming, why=why).frame
 
