@@ -45,7 +45,7 @@ def test_least_squares_agree_with_ridge_regression_of_scikit_learn(rows: int, wi
 
 @pytest.mark.parametrize("apart", [1.0, 1e-3, 0.0])
 def test_many_columns_are_weighed_as_exactly_as_few_however_alike_they_are(apart: float) -> None:
-    """Of many columns products are reckoned with half the digits; where that would show, they are reckoned again."""
+    """Of many columns products are reckoned in strips."""
     design, sums = problem(3000, 2 * COLUMNS_AT_ONCE)
     half = COLUMNS_AT_ONCE
     design[:, half:] = design[:, :half] + apart * design[:, half:]

@@ -7,7 +7,6 @@ from torch.nn import functional as F
 PENALTIES = 10.0 ** torch.arange(-2, 9, dtype=torch.float64)  # on weights whose features have a deviation of 1
 ROWS_AT_ONCE = 2**13  # so that memory stays bounded
 COLUMNS_AT_ONCE = 128
-NEARLY_ALIKE = 1e-4  # of the strongest direction: a weaker one is lost in products of half the digits
 ROWS_ASKED = 10_000  # when a penalty is chosen
 
 
@@ -39,38 +38,19 @@ def least_squares(design: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     penalties that one is taken with which each row is predicted best by the line through all others.
     """
     mean, target_mean = design.mean(dim=0), targets.mean()
-    rough = design.shape[1] > COLUMNS_AT_ONCE  # where products take most of the time: half the digits, corrected below
-    strengths, directions = torch.linalg.eigh(products_about(mean, design, torch.float32 if rough else torch.float64))
-    if rough and strengths[0] < NEARLY_ALIKE * strengths[-1]:
-        rough = False
-        strengths, directions = torch.linalg.eigh(products_about(mean, design, torch.float64))
-    pull = directions.T @ slope_at(torch.zeros_like(mean), design, mean, targets - target_mean)
+    gram, product = torch.zeros(len(mean), len(mean)).double(), torch.zeros(len(mean)).double()
+    for block, truth in zip(design.split(ROWS_AT_ONCE), targets.split(ROWS_AT_ONCE), strict=True):
+        centred = block - mean
+        gram += products_of_columns(centred)
+        product += centred.T @ (truth - target_mean)
+    strengths, directions = torch.linalg.eigh(gram)
+    pull = directions.T @ product
     shrunk = 1 / (strengths.clamp_min(0).unsqueeze(1) + PENALTIES)  # (width, penalties)
     asked = slice(None, None, max(1, len(design) // ROWS_ASKED))  # of very many rows some are enough
     turned, truth = (design[asked] - mean) @ directions, targets[asked] - target_mean
-    best = left_out_errors(turned, truth, pull, shrunk, len(design)).argmin()
-    weight = directions @ (pull * shrunk[:, best])
-    for _ in range(2 if rough else 0):
-        slope = slope_at(weight, design, mean, targets - target_mean) - PENALTIES[best] * weight
-        weight = weight + directions @ (directions.T @ slope * shrunk[:, best])
+    errors = left_out_errors(turned, truth, pull, shrunk, len(design))
+    weight = directions @ (pull * shrunk[:, errors.argmin()])
     return weight.unsqueeze(0), (target_mean - mean @ weight).unsqueeze(0)
-
-
-def products_about(mean: Tensor, design: Tensor, kind: torch.dtype) -> Tensor:
-    """X'X of the centred columns, (width, width) float64: blocks are multiplied as `kind`, and their sums are exact."""
-    gram = torch.zeros(len(mean), len(mean), dtype=torch.float64)
-    for block in design.split(ROWS_AT_ONCE):
-        gram += products_of_columns((block - mean).to(kind))
-    return gram
-
-
-def slope_at(weight: Tensor, design: Tensor, mean: Tensor, truth: Tensor) -> Tensor:
-    """X'(y - Xw) of the centred columns: (width,)."""
-    slope = torch.zeros_like(weight)
-    for block, goals in zip(design.split(ROWS_AT_ONCE), truth.split(ROWS_AT_ONCE), strict=True):
-        centred = block - mean
-        slope += centred.T @ (goals - centred @ weight)
-    return slope
 
 
 def products_of_columns(values: Tensor) -> Tensor:
