@@ -123,7 +123,8 @@ class Tested:
 
     rows:     in words, which rows were used.
     looks:    how often these rows were used to evaluate this model, this time included.
-    recorded: whether the look could be written down; not where a model file stands without its run folder.
+    recorded: whether the look could be written down; not where a model file stands without its run folder, or in one
+              that cannot be written to.
     """
 
     evaluation: Evaluation
@@ -241,10 +242,13 @@ def _look_at(run: Run, rows: pl.DataFrame) -> tuple[int, bool]:
 
 
 def _record(folder: Path | None, found: Mapping[str, Any]) -> bool:
-    """Puts what was found into the run's metrics.json."""
+    """Puts what was found into the run's metrics.json, where there is one that can be written to."""
     if folder is None:
         return False
-    write_whole(folder / METRICS, json.dumps({**read_metrics(folder), **found}, indent=1) + "\n")
+    try:
+        write_whole(folder / METRICS, json.dumps({**read_metrics(folder), **found}, indent=1) + "\n")
+    except Refused:
+        return False
     return True
 
 

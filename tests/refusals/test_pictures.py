@@ -153,6 +153,11 @@ class TestTables:
         assert table.frame["photo"].to_list() == ["a.png", "b.png"]
         assert table.notes == ("photo names pictures, and none of them lies beside the table: they are not read",)
 
+    def test_a_name_too_long_for_a_file_is_a_gap(self, tmp_path: Path) -> None:
+        (tmp_path / "0.png").write_bytes(picture(0))
+        pl.DataFrame({"photo": ["0.png", "a" * 5000 + ".png"], "price": [1, 2]}).write_csv(tmp_path / "t.csv")
+        assert read(tmp_path / "t.csv").frame["photo"].is_null().to_list() == [False, True]
+
     def test_bytes_of_pictures_are_read_and_their_paths_left_out(self, tmp_path: Path) -> None:
         cells = [{"bytes": picture(number), "path": f"label{number % 2}/x.png"} for number in range(4)]
         pl.DataFrame({"image": cells, "label": list("abab")}).write_parquet(tmp_path / "t.parquet")

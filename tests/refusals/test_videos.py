@@ -11,11 +11,13 @@ from pathlib import Path
 
 import av
 import numpy as np
+import polars as pl
 import pytest
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from firstlight.data.places import Source
+from firstlight.data.sources import read as read_source
 from firstlight.data.table import Form
 from firstlight.data.videos import (
     FEWEST_FRAMES,
@@ -95,6 +97,15 @@ def test_every_odd_video_is_met_as_its_manifest_says(entry: dict[str, str], capf
         assert bool(notes) == (entry["expect"] == "read with a note")
         assert said in "; ".join(notes)
     assert capfd.readouterr() == ("", "")
+
+
+def test_two_columns_of_a_table_are_read_in_one_form(tmp_path: Path) -> None:
+    (tmp_path / "wide.mp4").write_bytes(film(size=(48, 64)))
+    (tmp_path / "high.mp4").write_bytes(film(frames=40, size=(96, 32)))
+    pl.DataFrame({"front": ["wide.mp4"], "speed": [3], "back": ["high.mp4"]}).write_csv(tmp_path / "cars.csv")
+    table = read_source(tmp_path / "cars.csv")
+    assert table.reading.forms["front"] == table.reading.forms["back"]
+    assert table.frame["front"].dtype == table.frame["back"].dtype
 
 
 def test_a_name_that_says_another_format_is_noted() -> None:

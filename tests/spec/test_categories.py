@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstlight.kinds.boolean import BOOLEAN
-from firstlight.kinds.category import CATEGORY, MOST_WORDS
+from firstlight.kinds.category import CATEGORY, MOST_TOLD_APART, MOST_WORDS
 from firstlight.plain.categories import OneHot, category_codes, codes, vocabulary, words
 from firstlight.plain.targets import labels_of
 
@@ -84,8 +84,15 @@ def test_a_column_of_words_that_repeat_is_a_category(column: Sequence[str | None
 def test_of_many_words_the_most_frequent_are_told_apart_and_it_is_said() -> None:
     claim = CATEGORY.claim(text([f"w{number}" for number in range(50_000)] * 2))
     assert claim is not None
-    assert claim.settings.most == MOST_WORDS
-    assert claim.reason == "50 000 different words, of which the 200 most frequent are told apart"
+    assert claim.settings.most == MOST_TOLD_APART
+    assert claim.reason == "50 000 different words, of which the 2 000 most frequent are told apart"
+
+
+def test_the_line_and_the_small_networks_weigh_the_most_frequent_of_many_words() -> None:
+    learned = {"few": ["a", "b"], "many": [f"w{number}" for number in range(MOST_WORDS + 50)]}
+    module = CATEGORY.line_features(torch.zeros(0, 2), learned)
+    assert module.width == 2 + MOST_WORDS
+    assert module(torch.tensor([[1, MOST_WORDS], [2, MOST_WORDS + 1]])).sum(dim=1).tolist() == [2, 1]
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,13 @@ def test_the_training_loss_is_a_mean_over_rows_however_large_the_batches() -> No
         assert epoch.training_loss == pytest.approx(Y.square().mean().item(), rel=0.15)
 
 
+def test_where_small_classes_leave_folds_empty_each_member_holds_out_one_that_has_rows() -> None:
+    """Classes of five rows, dealt into twelve folds, give nothing to the first."""
+    learns = learning(torch.tensor([1, 3, 6, 8, 10] * 4), 6)
+    assert (learns == 0).sum(dim=1).tolist() == [4] * 6
+    assert learns[0].tolist() == [0, 1, 1, 1, 1] * 4
+
+
 def test_a_batch_that_nobody_learns_from_changes_nothing() -> None:
     torch.manual_seed(0)
     model = Slope()

@@ -27,7 +27,7 @@ def fitted(
 ) -> tuple[Neighbours, list[tuple[int, float, float]]]:
     classes = not targets.is_floating_point()
     torch.manual_seed(0)
-    features = features_of_cells(inputs, list(inputs), bins=8)
+    features = features_of_cells(inputs, list(inputs), bins=8, words=200)
     model = Neighbours(features, 2, 8, 16, kept or len(targets), outputs, classes=classes)
     learns = learning(torch.arange(len(targets)) % 4, 2)
     losses = member_log_losses if classes else member_squared_errors
@@ -132,3 +132,10 @@ def test_sizes_follow_the_time() -> None:
     assert some is not None
     assert more is not None
     assert 6 <= some.epochs <= more.epochs, "with fewer the time is better spent on the small networks"
+
+
+def test_rarer_words_are_told_apart_up_to_as_many_as_asked() -> None:
+    codes = torch.tensor([[1], [250], [260]])
+    for words, told in ((300, [1, 1, 1]), (255, [1, 1, 0]), (200, [1, 0, 0])):
+        features = features_of_cells({"categories": codes}, ["categories"], bins=8, words=words)
+        assert features["categories"](codes).sum(dim=1).tolist() == told

@@ -306,6 +306,15 @@ def test_what_is_wrong_in_a_plan_is_refused_by_name(fault: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["rows=0) or print('run'", "rows, x", "Rows", ""])
+def test_the_name_of_an_option_cannot_bring_code_into_the_script(name: str) -> None:
+    document = tomlkit.parse(to_toml(PLAN))
+    document["source"]["options"] = {name: 1}
+    with pytest.raises(Refused, match=r"\[source\]: options\.") as refusal:
+        from_toml(tomlkit.dumps(document), "plan.toml")
+    assert "\n" not in str(refusal.value)
+
+
 def test_a_plan_that_leaves_every_column_out_is_refused() -> None:
     plan = PLAN.model_copy(update={"columns": (PLAN.columns[-1],), "parts": {}})
     with pytest.raises(Refused, match="leaves every column out"):

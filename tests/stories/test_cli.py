@@ -284,6 +284,58 @@ class TestRefusals:
         assert done.stdout.splitlines()[-1] == "loaded:"
 
 
+class TestFaults:
+    """What the machine refuses: a sentence all the same."""
+
+    @pytest.mark.parametrize(
+        ("fault", "sentence"),
+        [
+            (MemoryError(), "This takes more memory than there is"),
+            (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "more memory than there is"),
+            (PermissionError(13, "Permission denied", "secret.csv"), "secret.csv: permission denied."),
+            (OSError("the share is gone."), "The system refused: the share is gone."),
+        ],
+    )
+    def test_it_is_said(self, fault: Exception, sentence: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refusing(*arguments: object, **options: object) -> None:
+            raise fault
+
+        monkeypatch.setattr("firstlight.cli.main.application", refusing)
+        done = run("check", "secret.csv")
+        assert done.status == 2
+        assert sentence in done.err
+        assert len(done.err.splitlines()) == 1
+
+    def test_a_fault_of_ours_is_not_hidden(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        def failing(*arguments: object, **options: object) -> None:
+            raise RuntimeError("shapes differ")
+
+        monkeypatch.setattr("firstlight.cli.main.application", failing)
+        with pytest.raises(RuntimeError, match="shapes differ"):
+            run("check", "secret.csv")
+
+
+class TestWhatIsThere:
+    """Files that are there already."""
+
+    def test_answers_never_replace_the_rows_that_they_answer(self, run: Run, fitted: Path, penguins: Path) -> None:
+        Path("new.csv").write_bytes(penguins.read_bytes())
+        done = run("predict", fitted, "new.csv", "-o", "./new.csv")
+        assert (done.status, done.err) == (2, "new.csv is what the rows are read from; name another file with -o.\n")
+        assert Path("new.csv").read_bytes() == penguins.read_bytes()
+        assert [run("predict", fitted, "new.csv", "-o", "answers.csv").status for _ in range(2)] == [0, 0]
+
+    @pytest.mark.parametrize("command", ["eject", "plan"])
+    def test_what_may_have_been_edited_is_not_written_over(
+        self, command: str, run: Run, fitted: Path, penguins: Path
+    ) -> None:
+        Path("mine").write_text("edited")
+        words = (fitted,) if command == "eject" else (penguins, "--target", "species")
+        done = run(command, *words, "-o", "mine")
+        assert (done.status, done.err) == (2, "mine is there already; name another file with -o.\n")
+        assert Path("mine").read_text() == "edited"
+
+
 class TestProcess:
     """What only a process of its own can show."""
 

@@ -116,6 +116,32 @@ class TestFiles:
         assert run.predict(frame.head(3)).height == 3
         assert run.predictor.plan.of_kind(IMAGE).keys() == {"picture"}
 
+    def test_without_a_test_all_pictures_teach(self, fit: Fit, tmp_path: Path) -> None:
+        run = fit(write_folder(tmp_path / "shapes"), Choices(test=0.0, seconds=1.0), out=tmp_path / "run")
+        assert run.evaluation is None
+
+    def test_five_pictures_a_class_are_enough_to_fit_and_answer(self, fit: Fit) -> None:
+        chance = np.random.default_rng(0)
+        labels = [f"class {number % 6}" for number in range(30)]
+        frame = pl.DataFrame({"picture": np.stack([drawn("bars", chance) for _ in labels]), "label": labels})
+        run = fit(frame, Choices("label", seconds=1.0))
+        assert run.predict(frame.head(3))["P(class 0)"].is_finite().all()
+
+    @pytest.mark.parametrize("photo", [None, "nowhere.png"])
+    def test_rows_without_their_pictures_are_answered_from_the_rest(
+        self, photo: str | None, fit: Fit, tmp_path: Path
+    ) -> None:
+        chance = np.random.default_rng(0)
+        labels = [CLASSES[number % 2] for number in range(PICTURES)]
+        pictures = np.stack([drawn(label, chance) for label in labels])
+        frame = pl.DataFrame({"photo": pictures, "age": chance.integers(20, 60, PICTURES), "label": labels})
+        run = fit(frame, Choices("label", seconds=1.0))
+        rows = pl.DataFrame({"age": [1, 2]}).with_columns([] if photo is None else [pl.lit(photo).alias("photo")])
+        answered = firstlight.predict(run, rows)
+        assert answered.frame.height == 2
+        told = "the column is missing" if photo is None else "no image is there"
+        assert f"photo: {told}: taken as a gap in every row" in answered.notes
+
 
 class TestScript:
     """What is ejected."""

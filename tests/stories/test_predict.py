@@ -13,6 +13,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import firstlight
+from firstlight.refusal import Refused
 
 if TYPE_CHECKING:
     from tests.stories.conftest import Run
@@ -274,6 +275,16 @@ class TestEvaluate:
         said = words(run("evaluate", "alone.safetensors").out)
         assert "look 2 at them, which is not recorded" in said
         assert "lies without its run folder, so the looks at these rows cannot be counted" in said
+
+    def test_a_run_folder_that_cannot_be_written_to_is_evaluated_all_the_same(
+        self, run: Run, model: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refusing(path: Path, content: str) -> None:
+            raise Refused(f"{path} cannot be written: read-only file system.")
+
+        monkeypatch.setattr("firstlight.using.write_whole", refusing)
+        said = words(run("evaluate", model).out)
+        assert f"{model} cannot be written to, so the looks at these rows cannot be counted" in said
 
     def test_rows_of_a_frame_are_looked_at_again_from_the_copy_in_the_run_folder(
         self, run: Run, table: pl.DataFrame

@@ -75,6 +75,13 @@ def refuse_wrong_ending(out: Path) -> None:
         raise Refused(f"{out} ends in none of {', '.join(SUFFIXES)}; name the file after one of these formats.")
 
 
+def refuse_to_replace(out: Path, *, only: str | None = None) -> None:
+    """Raises Refused where a file is there already; with `only`, where it is that source."""
+    if out.exists() and (only is None or (Path(only).exists() and out.samefile(only))):
+        what = "is there already" if only is None else "is what the rows are read from"
+        raise Refused(f"{out} {what}; name another file with -o.")
+
+
 def _once_only(source: str) -> bool:
     """Whether a source is gone when it has been read."""
     return source == STANDARD_INPUT or Path(source).is_fifo()

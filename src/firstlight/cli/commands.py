@@ -16,8 +16,8 @@ application = typer.Typer(
 
 TABLE = (
     "A table: csv, tsv, xlsx, xls, ods, parquet, Arrow, json lines, a pattern such as 'sales-*.csv', "
-    "sqlite:///file.db?table=name, or - for standard input. Or sequences: FASTA, FASTQ. Or texts: .txt. Or a folder of "
-    "these, whose folders are the classes."
+    "sqlite:///file.db?table=name, or - for standard input. Or sequences: FASTA, FASTQ. Or texts: .txt. Or a folder "
+    "or zip archive of texts, sequences, pictures or videos, whose folders are the classes."
 )
 MODEL = "A model file, or the run folder that holds it."
 
@@ -109,6 +109,7 @@ def firstlight(
         "firstlight fit houses.xlsx --sheet 2024 --target price --time 1m",
         "firstlight fit sales.parquet --target revenue --by-time day",
         "firstlight fit promoters.fa --label 'class=(\\w+)'",
+        "firstlight fit photos.zip",
         "firstlight fit --plan runs/penguins/plan.toml",
     ),
 )
@@ -186,6 +187,10 @@ def plan(
     ] = None,
 ) -> None:
     """Write down every decision of a fit with its reason, without fitting."""
+    from firstlight.cli.at_once import refuse_to_replace
+
+    if out is not None:
+        refuse_to_replace(out)
     from firstlight.cli.fit import Asked, run_plan
 
     run_plan(Asked(source, target, task, test, by_time, group, time, sheet, label, labels, seed, pretrained, None, out))
@@ -209,11 +214,12 @@ def predict(
     why: Annotated[bool, typer.Option("--why", help="Say for each row what in it moved the answer.")] = False,
 ) -> None:
     """Answer for each row of a table, which need not have the target, nor every column."""
-    from firstlight.cli.at_once import refuse_wrong_ending, refuse_wrong_model, refuse_wrong_source
+    from firstlight.cli.at_once import refuse_to_replace, refuse_wrong_ending, refuse_wrong_model, refuse_wrong_source
 
     refuse_wrong_model(model)
     refuse_wrong_source(source)
     refuse_wrong_ending(out)
+    refuse_to_replace(out, only=source)
     from firstlight.cli.use import run_predict
 
     run_predict(model, source, sheet, out, why=why)
@@ -288,9 +294,10 @@ def eject(
     ),
 ) -> None:
     """Write the whole fit as one script of plain PyTorch, which retrains to the same bits."""
-    from firstlight.cli.at_once import refuse_wrong_model
+    from firstlight.cli.at_once import refuse_to_replace, refuse_wrong_model
 
     refuse_wrong_model(model)
+    refuse_to_replace(out)
     from firstlight.cli.use import run_eject
 
     run_eject(model, out)

@@ -16,6 +16,8 @@ from firstlight.refusal import Refused, nearest
 
 REFUSED, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
 STANDARD_OUTPUT = 1  # the number of its file
+NO_MEMORY_FOR_A_TENSOR = "can't allocate memory"  # what torch says, as a RuntimeError
+OUT_OF_MEMORY = "This takes more memory than there is; take fewer rows or columns, or a machine with more."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,9 +38,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BrokenPipeError, SystemExit):  # Typer and Rich turn the first into the second, and use it for nothing else
         os.dup2(os.open(os.devnull, os.O_WRONLY), STANDARD_OUTPUT)  # whoever read it, such as head, has seen enough
         return PIPE_CLOSED
+    except MemoryError:
+        return _complain(OUT_OF_MEMORY, REFUSED)
+    except OSError as error:
+        return _complain(_of_the_system(error), REFUSED)
+    except RuntimeError as error:
+        if NO_MEMORY_FOR_A_TENSOR not in str(error):
+            raise
+        return _complain(OUT_OF_MEMORY, REFUSED)
     if status == INTERRUPTED:
         return _complain("Stopped.", INTERRUPTED)
     return status if isinstance(status, int) else 0
+
+
+def _of_the_system(error: OSError) -> str:
+    """A sentence for what the system refused, with the file where it names one."""
+    said = (error.strerror or str(error)).lower().rstrip(".")
+    return f"{error.filename}: {said}." if error.filename else f"The system refused: {said}."
 
 
 def _complain(sentence: str, status: int) -> int:

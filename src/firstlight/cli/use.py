@@ -58,7 +58,8 @@ def run_evaluate(model: str, source: str | None, sheet: str | None, label: str |
     paper.blank()
     verdict_lines(paper, found.verdict)
     if not found.recorded:
-        paper.say("The model file lies without its run folder, so the looks at these rows cannot be counted.")
+        why = f"{run.folder} cannot be written to" if run.folder else "The model file lies without its run folder"
+        paper.say(f"{why}, so the looks at these rows cannot be counted.")
 
 
 def run_inspect(model: str, source: str | None, sheet: str | None) -> None:

@@ -55,13 +55,19 @@ def with_pixels(table: Table, source: Source, forms: Mapping[str, Form]) -> Tabl
         else:
             continue
         column = name.removesuffix(BYTES)
-        pixels, form, told = _pixels_of(column, sources, (named or held) == "videos", forms.get(column), notes)
+        form_wanted = forms.get(column) or _form_beside(found, (named or held) == "videos")
+        pixels, form, told = _pixels_of(column, sources, (named or held) == "videos", form_wanted, notes)
         frame = frame.with_columns(pixels.alias(name)).rename({name: column})
         found[column] = form
         summary += f", {column}: {told}"
     if not found:
         return replace(table, notes=tuple(notes))
     return Table(frame, replace(table.reading, exact=False, forms=found, summary=summary), tuple(notes))
+
+
+def _form_beside(found: Mapping[str, Form], of_videos: bool) -> Form | None:
+    """The form of an earlier column of videos, which all of a table share; pictures need not be of one size."""
+    return next((form for form in found.values() if of_videos and len(form.shape) == 4), None)
 
 
 def _kind_named(cells: pl.Series) -> str | None:
@@ -122,7 +128,10 @@ def _in_archive(archive: str, members: set[str], folder: str) -> Find:
 def _in_folder(folder: Path) -> Find:
     def find(name: str) -> Source | None:
         path = folder / name
-        return Source(str(path), name, str(path)) if path.is_file() else None
+        try:
+            return Source(str(path), name, str(path)) if path.is_file() else None
+        except OSError:  # too long for a name, or in a folder that may not be looked into
+            return None
 
     return find
 

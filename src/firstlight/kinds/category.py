@@ -12,7 +12,8 @@ from firstlight.kinds.kind import Claim, Kind, Learned, Settings, Snippets, in_b
 from firstlight.plain.categories import OneHot, category_codes, vocabulary
 from firstlight.wording import whole
 
-MOST_WORDS = 200  # of a column that are told apart; the rarer ones count as unknown
+MOST_WORDS = 200  # of a column that have a place of their own in the line and the small networks
+MOST_TOLD_APART = 2000  # by the parts that can; the rarer ones count as unknown
 LONG = 5.0  # words a cell, on average, from which a column of different cells is free text
 
 
@@ -33,11 +34,13 @@ def claim(cells: pl.Series) -> Claim[CategorySettings] | None:
     blanks = int(written.str.count_matches(" ").sum())
     if different > len(written) / 2 and blanks / len(written) + 1 >= LONG:
         return None
-    settings = CategorySettings(most=min(different + 1, MOST_WORDS))  # and one for the gap
+    settings = CategorySettings(most=min(different + 1, MOST_TOLD_APART))  # and one for the gap
     found = f"{whole(different)} different words"
     if different <= MOST_WORDS:
         return Claim(0.6, found, settings)
-    return Claim(0.5, f"{found}, of which the {MOST_WORDS} most frequent are told apart", settings)
+    if different > MOST_TOLD_APART:
+        found += f", of which the {whole(MOST_TOLD_APART)} most frequent are told apart"
+    return Claim(0.5, found, settings)
 
 
 def learn(rows: pl.DataFrame, columns: Mapping[str, CategorySettings]) -> Learned:
@@ -56,8 +59,11 @@ def strays(cells: pl.Series, settings: CategorySettings) -> pl.Series:
 
 
 def features(values: Tensor, learned: Learned) -> nn.Module:
-    """A place for each word."""
-    return OneHot(torch.tensor([len(known) for known in learned.values()]))
+    """A place for each word, of many for the most frequent ones."""
+    return OneHot(torch.tensor([min(len(known), MOST_WORDS) for known in learned.values()]))
+
+
+FEATURES_IN_SCRIPT = f"OneHot(torch.tensor([min(len(known), {MOST_WORDS}) for known in words_of.values()]))"
 
 
 def _constants(columns: Mapping[str, CategorySettings]) -> str:
@@ -80,7 +86,7 @@ CATEGORY = Kind(
         constants=_constants,
         learn="words_of = {name: vocabulary(rows[name].gather(train), most) for name, most in CATEGORIES.items()}",
         encode="category_codes(rows, words_of)",
-        network_features=lambda bins: "OneHot(torch.tensor([len(known) for known in words_of.values()]))",
-        line_features="OneHot(torch.tensor([len(known) for known in words_of.values()]))",
+        network_features=lambda bins: FEATURES_IN_SCRIPT,
+        line_features=FEATURES_IN_SCRIPT,
     ),
 )

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from pydantic import Field
 from torch import Tensor, nn
 
+from firstlight.kinds.category import MOST_WORDS
 from firstlight.kinds.kind import NetworkPart, PartSettings
 from firstlight.plain.loop import learning
 
@@ -38,9 +39,10 @@ class Cells:
         """The different cells of that column which has most."""
         return max(self.different + self.vocabularies, default=0)
 
-    def features(self, bins: int) -> int:
-        """The features of a row: words, numbers, and the bins that these fall into, at most so many a column."""
-        return sum(min(bins + 1, different) for different in self.different) + sum(self.vocabularies)
+    def features(self, bins: int, words: int = MOST_WORDS) -> int:
+        """The features of a row: of each column so many bins and the number itself, or so many words, at most."""
+        of_numbers = sum(min(bins + 1, different) for different in self.different)
+        return of_numbers + sum(min(words, vocabulary) for vocabulary in self.vocabularies)
 
     @property
     def enough(self) -> bool:

@@ -244,4 +244,5 @@ IMAGE = Kind(
     parts=(PICTURES, BACKBONE, TUNED),
     part_settings=part_settings,
     occlusion=PARTS_HIDDEN,
+    cell_type=lambda settings: pl.Array(pl.UInt8, (settings.height, settings.width, settings.channels)),
 )

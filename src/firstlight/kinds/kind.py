@@ -215,6 +215,7 @@ class Kind(Generic[S]):
                                      for kinds with parts of their own: the sizes of those that are worth their time,
                                      by name, from training rows
     strays(cells, settings)          cells that are there but cannot be read as this kind: (rows,) boolean
+    cell_type(settings)              of what type the cells are, where they cannot be told from words
     odd_letters(cells)               where a stray cell is read but for some letters: these, or the whole of a short one
     occlusion:                       how to ask what each part of a cell does; None where a cell is left out as a whole
     """
@@ -234,6 +235,7 @@ class Kind(Generic[S]):
     part_settings: Callable[[pl.DataFrame, Mapping[str, S], Aim], Mapping[str, PartSettings]] | None = None
     occlusion: Occlusion | None = None
     odd_letters: Callable[[pl.Series], pl.Series] | None = None
+    cell_type: Callable[[S], pl.DataType] | None = None
 
     def strays_told(self, number: int) -> str:
         """So many stray cells in words: "2 cells that are no number"."""

@@ -19,12 +19,12 @@ COMPARED = 64  # numbers that say where a row lies, where rows are compared
 
 def machine_speed() -> float:
     """Products and additions a second that a fit reaches here."""
-    return measured_once(_name("products"), lambda: _measured_speed())
+    return measured_once(_name("products"), _measured_speed)
 
 
 def adding_speed() -> float:
     """Additions a second to sums at random places, as trees do them: see `additions_for_questions`."""
-    return measured_once(_name("sums"), lambda: _measured_adding())
+    return measured_once(_name("sums"), _measured_adding)
 
 
 def additions_for_questions(rows: int, columns: int, bins: int, sums: int, questions: int) -> float:
@@ -34,7 +34,7 @@ def additions_for_questions(rows: int, columns: int, bins: int, sums: int, quest
 
 def comparing_speed() -> float:
     """Pairs of rows a second whose distance is told, and learned from."""
-    return measured_once(_name("pairs"), lambda: _measured_comparing())
+    return measured_once(_name("pairs"), _measured_comparing)
 
 
 def _name(what: str) -> str:

@@ -208,4 +208,5 @@ VIDEO = Kind(
     parts=(CLIPS,),
     part_settings=part_settings,
     occlusion=PARTS_HIDDEN,
+    cell_type=lambda settings: pl.Array(pl.UInt8, (settings.frames, settings.height, settings.width, 3)),
 )

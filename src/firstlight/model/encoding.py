@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,16 +35,22 @@ def learn(rows: pl.DataFrame, plan: Plan) -> Encoders:
     return Encoders(learned, tuple(labels))
 
 
-def encode(rows: pl.DataFrame, plan: Plan, encoders: Encoders) -> dict[str, Any]:
+def encode(rows: pl.DataFrame, plan: Plan, encoders: Encoders, blocks: Collection[str] | None = None) -> dict[str, Any]:
     """A tensor for each kind of column, (rows, ...) each, under the names of the kinds' blocks.
 
     What the parts of the network that kinds bring along need stands beside them, under the names of their blocks.
+    blocks: of which names; None: all.
     """
     return {
-        **{kind.block: kind.encode(rows, plan.of_kind(kind), encoders.learned[kind.block]) for kind in plan.kinds},
+        **{
+            kind.block: kind.encode(rows, plan.of_kind(kind), encoders.learned[kind.block])
+            for kind in plan.kinds
+            if blocks is None or kind.block in blocks
+        },
         **{
             block: part.encode(rows, plan.of_kind(kind), plan.parts[part.name])
             for block, (kind, part) in plan.part_blocks.items()
+            if blocks is None or block in blocks
         },
     }
 
@@ -70,9 +76,17 @@ def known_targets(cells: pl.Series, plan: Plan, encoders: Encoders) -> pl.Series
 
 def complete(rows: pl.DataFrame, plan: Plan) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """The rows with every column that the plan asks for, and a note on each that is missing: it counts as all gaps."""
-    missing = [name for name in plan.inputs if name not in rows.columns]
-    notes = tuple(f"{name}: the column is missing: taken as a gap in every row" for name in missing)
-    return rows.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in missing), notes
+    gaps, notes = [], []
+    for kind in plan.kinds:
+        for name, settings in plan.of_kind(kind).items():
+            if name not in rows.columns:
+                notes.append(f"{name}: the column is missing: taken as a gap in every row")
+            elif kind.cell_type and not rows[name].dtype.is_nested():
+                notes.append(f"{name}: no {kind.name} is there: taken as a gap in every row")
+            else:
+                continue
+            gaps.append(pl.lit(None, kind.cell_type(settings) if kind.cell_type else pl.String()).alias(name))
+    return rows.with_columns(gaps), tuple(notes)
 
 
 def strays_in(rows: pl.DataFrame, plan: Plan) -> tuple[str, ...]:

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from firstlight.model.answers import Answers, ClassAnswers, NumberAnswers
 from firstlight.model.encoding import Encoders, encode
 from firstlight.plain.line import Line
-from firstlight.plain.loop import outputs_of, rows_of
+from firstlight.plain.loop import outputs_of
 from firstlight.plain.targets import blended
 from firstlight.plan.plan import Plan
 
 NETWORK, LINE, CONSTANT = "network", "straight line", "constant"
-BLOCK = 65_536  # rows that are answered at a time, so that memory stays bounded
+BLOCK = 65_536  # rows that are encoded and answered at a time, so that memory stays bounded
 
 
 def as_one(network: nn.ModuleDict) -> nn.Module:
@@ -69,12 +69,20 @@ class Predictor:
 
     def answers(self, rows: pl.DataFrame, names: tuple[str, ...] = (NETWORK, LINE, CONSTANT)) -> dict[str, Answers]:
         """The answers of the models of these names."""
-        inputs = encode(rows, self.plan, self.encoders)
-        return {name: self._answers_of(name, inputs, len(rows)) for name in names}
+        found: dict[str, list[Tensor]] = {name: [] for name in names}
+        for start in range(0, max(1, len(rows)), BLOCK):
+            block = rows.slice(start, BLOCK)
+            inputs = encode(block, self.plan, self.encoders, self._blocks_read(names))
+            for name, values in found.items():
+                values.append(self._values_of(name, inputs, len(block)))
+        return {name: self._told(name, torch.cat(values)) for name, values in found.items()}
 
-    def _answers_of(self, name: str, inputs: dict[str, Any], rows: int) -> Answers:
-        blocks = torch.arange(rows).split(BLOCK)
-        values = torch.cat([self._values_of(name, rows_of(inputs, block), len(block)) for block in blocks])
+    def _blocks_read(self, names: tuple[str, ...]) -> set[str]:
+        """What the models of these names read, by the names under which the inputs hold it."""
+        of_network = {*self.plan.cell_blocks, *self.plan.part_blocks} if NETWORK in names else set()
+        return of_network | ({kind.block for kind in self.plan.kinds} if LINE in names else set())
+
+    def _told(self, name: str, values: Tensor) -> Answers:
         if self.plan.target.task == "classification":
             return ClassAnswers(values)
         numbers = values.flatten()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from firstlight.plain.loop import descent_by_shape
 from firstlight.plain.network import MemberLinear
 from firstlight.plain.pixels import pixels_of
 
@@ -170,14 +171,7 @@ def fit_clips(
 ) -> Iterator[tuple[int, float, float]]:  # fmt: skip
     """Gradient descent over batches of parts of clips, other parts each time; yields as `fit_members`."""
     clips, rows = inputs[model.view], len(targets)
-    steps = epochs * math.ceil(rows / batch)
-    weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    groups = [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min((step + 1) / (0.2 * steps), (1 - step / steps) / 0.8)
-    )  # the rate rises for a fifth of the steps, then falls to zero
+    optimiser, schedule = descent_by_shape(model, rate, decay, epochs * math.ceil(rows / batch), rising=0.2)
     watched = torch.nonzero((learns == 0).any(dim=0)).flatten()[:512]  # rows that some member holds out
     held_out = 1 - learns[:, watched]
     for epoch in range(1, epochs + 1):

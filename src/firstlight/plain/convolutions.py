@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from firstlight.plain.loop import descent_by_shape
 from firstlight.plain.patches import whitening
 from firstlight.plain.pixels import pixels_of
 
@@ -37,7 +38,7 @@ def resized(pixels: Tensor, height: int, width: int) -> Tensor:
         F.adaptive_avg_pool2d(block.permute(0, 3, 1, 2).float(), (height, width)).round().byte().permute(0, 2, 3, 1)
         for block in pixels.split(512)
     ]
-    return torch.cat(blocks) if blocks else pixels.new_zeros(0, height, width, pixels.shape[3])
+    return torch.cat(blocks)
 
 
 def step_of(patch: int) -> int:
@@ -172,14 +173,7 @@ def fit_pictures(
     """Gradient descent over batches that are varied each time, small pictures first; yields as `fit_members`."""
     pictures, rows = inputs[model.view], len(targets)
     high, wide = pictures.shape[2:4]
-    steps = epochs * math.ceil(rows / batch)
-    weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    groups = [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min((step + 1) / (0.15 * steps), (1 - step / steps) / 0.85)
-    )  # the rate rises for a seventh of the steps, then falls to zero
+    optimiser, schedule = descent_by_shape(model, rate, decay, epochs * math.ceil(rows / batch), rising=0.15)
     watched = torch.nonzero((learns == 0).any(dim=0)).flatten()[:2048]  # rows that some member holds out
     held_out = 1 - learns[:, watched]
     for epoch in range(1, epochs + 1):

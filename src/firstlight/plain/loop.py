@@ -18,7 +18,7 @@ def rows_of(inputs: dict[str, Tensor], chosen: Tensor) -> dict[str, Tensor]:
 
 def learning(folds: Tensor, members: int) -> Tensor:
     """1 where a member learns from a row, 0 where it holds the row's fold out: (members, rows); folds: (rows,)."""
-    held_out = torch.arange(members) % (int(folds.max()) + 1)
+    held_out: Tensor = folds.unique().repeat(members)[:members]  # small classes leave some folds empty
     return (folds != held_out.unsqueeze(1)).float()
 
 
@@ -41,6 +41,19 @@ def descent(model: nn.Module, rate: float, decay: float, steps: int) -> tuple[to
     """AdamW, and the schedule of its rate: it rises for a twentieth of the steps, then falls to zero."""
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay, fused=True)
     return optimiser, LambdaLR(optimiser, lambda step: min(1.0, (step + 1) / (0.05 * steps)) * (1 - step / steps))
+
+
+def descent_by_shape(
+    model: nn.Module, rate: float, decay: float, steps: int, rising: float
+) -> tuple[torch.optim.AdamW, LambdaLR]:
+    """AdamW that lets weights decay, not biases and scales; its rate rises for a share of the steps, then falls."""
+    weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    groups = [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
+    return optimiser, LambdaLR(
+        optimiser, lambda step: min((step + 1) / (rising * steps), (1 - step / steps) / (1 - rising))
+    )
 
 
 def fit_members(

@@ -75,13 +75,13 @@ def mean_by_distance(places: Tensor, keys: Tensor, known: Tensor, seen: Tensor) 
     return nearness.softmax(dim=2) @ known
 
 
-def features_of_cells(inputs: Mapping[str, Tensor], names: Sequence[str], bins: int) -> nn.ModuleDict:
-    """A features module for each of the named kinds, from training rows: numbers in bins and waves, a place a code."""
+def features_of_cells(inputs: Mapping[str, Tensor], names: Sequence[str], bins: int, words: int) -> nn.ModuleDict:
+    """A features module for each of the named kinds, from training rows: numbers in bins and waves, a place a word."""
     return nn.ModuleDict(
         {
             name: wavy_numbers(inputs[name], bins, WAVES)
             if inputs[name].is_floating_point()
-            else OneHot(inputs[name].amax(dim=0))
+            else OneHot(inputs[name].amax(dim=0).clamp_max(words))
             for name in names
         }
     )

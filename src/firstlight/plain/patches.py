@@ -53,8 +53,9 @@ def regions_of(pictures: Tensor, filters: Tensor, bias: Tensor) -> Tensor:
     for block in pictures.split(max(1, NUMBERS_AT_ONCE // numbers)):
         signal = F.conv2d(at_least(channels_first(block.flatten(0, 1)), filters.shape[2]), filters, bias)
         both = torch.cat([signal.relu(), (-signal).relu()], dim=1)
-        found.append(F.adaptive_avg_pool2d(both, REGIONS).reshape(len(block), -1).double())
-    return torch.cat(found) if found else torch.zeros(0, pictures.shape[1] * 2 * len(filters) * REGIONS**2).double()
+        pooled = F.adaptive_avg_pool2d(both, REGIONS).unflatten(0, block.shape[:2])
+        found.append(pooled.flatten(1).double())
+    return torch.cat(found)
 
 
 def channels_first(pictures: Tensor) -> Tensor:

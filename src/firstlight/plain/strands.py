@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from firstlight.plain.bases import PADDING, UNKNOWN, reverse_complement
+from firstlight.plain.loop import descent_by_shape
 from firstlight.plain.network import MemberLinear
 
 STEM = 11  # bases that the first convolution sees at once
@@ -120,14 +121,7 @@ def fit_strands(
 ) -> Iterator[tuple[int, float, float]]:  # fmt: skip
     """Gradient descent over batches that are varied a little each time; yields as `fit_members`."""
     codes, rows = inputs[model.view], len(targets)
-    steps = epochs * math.ceil(rows / batch)
-    weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    groups = [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min((step + 1) / (0.1 * steps), (1 - step / steps) / 0.9)
-    )  # the rate rises for a tenth of the steps, then falls to zero
+    optimiser, schedule = descent_by_shape(model, rate, decay, epochs * math.ceil(rows / batch), rising=0.1)
     watched = torch.nonzero((learns == 0).any(dim=0)).flatten()[:4096]  # rows that some member holds out
     held_out = 1 - learns[:, watched]
     for epoch in range(1, epochs + 1):

@@ -148,16 +148,16 @@ def _kind_parts(
     pretrained: str | None,
 ) -> dict[str, PartSettings]:
     """The parts of the network that kinds bring along, where there are such columns and it is worth the time."""
-    settings: dict[str, PartSettings] = {}
-    aim = None
-    for kind in KINDS:
-        of_kind = {column.name: column.settings for column in columns if column.kind == kind.name}
-        if of_kind and kind.part_settings:
-            aim = aim or Aim(
-                *target_values(rows[target.column], target), fitting.folds, seconds, fitting.seed, pretrained
-            )
-            settings |= kind.part_settings(rows, of_kind, aim)
-    return settings
+    read = [(kind, {column.name: column.settings for column in columns if column.kind == kind.name}) for kind in KINDS]
+    deciding = [(kind.part_settings, of_kind) for kind, of_kind in read if of_kind and kind.part_settings]
+    if not deciding:
+        return {}
+    values, outputs = target_values(rows[target.column], target)
+    known = values.isfinite()
+    aim = Aim(values[known], outputs, fitting.folds, seconds, fitting.seed, pretrained)
+    taught = rows.filter(pl.Series(known.numpy()))
+    decided = [settings_for(taught, of_kind, aim) for settings_for, of_kind in deciding]
+    return {name: part for parts in decided for name, part in parts.items()}
 
 
 def _cell_parts(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, SerializeAsAny
 
@@ -18,6 +18,7 @@ from firstlight.kinds.number import Reader as NumberReader
 Task = Literal["classification", "regression"]
 LEFT_OUT = "left out"
 COLUMNS = "columns"  # the part of the network that is small networks over the cells
+Keyword = Annotated[str, Field(pattern="^[a-z_]+$")]  # it stands unquoted in the script
 
 
 class Part(BaseModel, frozen=True, extra="forbid"):
@@ -34,7 +35,7 @@ class Source(Part, frozen=True):
     name: str
     reader: Reader
     paths: tuple[str, ...]
-    options: Mapping[str, str | int | bool | list[str]]
+    options: Mapping[Keyword, str | int | bool | list[str]]
     copied: bool
     forms: Mapping[str, Form] | None = None
 
