@@ -27,7 +27,7 @@ def fitted(
 ) -> tuple[Neighbours, list[tuple[int, float, float]]]:
     classes = not targets.is_floating_point()
     torch.manual_seed(0)
-    features = features_of_cells(inputs, list(inputs), bins=8, words=200)
+    features = features_of_cells(inputs, list(inputs), bins=8)
     model = Neighbours(features, 2, 8, 16, kept or len(targets), outputs, classes=classes)
     learns = learning(torch.arange(len(targets)) % 4, 2)
     losses = member_log_losses if classes else member_squared_errors
@@ -134,8 +134,12 @@ def test_sizes_follow_the_time() -> None:
     assert 6 <= some.epochs <= more.epochs, "with fewer the time is better spent on the small networks"
 
 
-def test_rarer_words_are_told_apart_up_to_as_many_as_asked() -> None:
-    codes = torch.tensor([[1], [250], [260]])
-    for words, told in ((300, [1, 1, 1]), (255, [1, 1, 0]), (200, [1, 0, 0])):
-        features = features_of_cells({"categories": codes}, ["categories"], bins=8, words=words)
-        assert features["categories"](codes).sum(dim=1).tolist() == told
+def test_every_word_has_a_place_of_its_own_in_each_column_and_an_unknown_one_has_none() -> None:
+    """As where rows are of one person: 400 names, and nothing else is known; beside them a column of two words."""
+    names = torch.arange(1, 401).repeat_interleave(5)
+    beside = torch.randint(1, 3, (2000,), generator=chance(5))
+    truth = torch.randn(400, generator=chance(6))[names - 1] + beside
+    model, history = fitted({"categories": torch.stack([names, beside], dim=1)}, truth.float(), 1)
+    assert history[-1][2] < 0.3 * truth.var()
+    _, words = model.described({"categories": torch.tensor([[400, 1], [401, 2], [0, 3]])})
+    assert words[:, 1:].tolist() == [[400, 401], [0, 402], [0, 0]]

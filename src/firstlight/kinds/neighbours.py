@@ -22,22 +22,19 @@ MEMBERS = ((3_000, 8), (10_000, 4))  # up to so many rows, so many
 FEWEST_MEMBERS = 2
 BATCHES = ((3_000, 64), (8_000, 128), (64_000, 256))  # up to so many rows, so many a step
 LARGEST_BATCH = 512
-WORDS, MOST_FEATURES = (2000, 1000, 500, 200), 100_000_000  # of a column; of all rows, which are kept in memory
 STEP_OVERHEAD = 0.004  # seconds: seen on eight tables
 
 
 class NeighbourSettings(CellSettings, frozen=True):
     """How rows are placed and compared: members, each with places of a size and a hidden layer of a width.
 
-    bins: into which numbers fall. words: of a column that are told apart. others: rows of which each step's batch is
-    answered. kept: rows that are remembered.
+    bins: into which numbers fall. others: rows of which each step's batch is answered. kept: rows that are remembered.
     rate, decay: AdamW's.
     """
 
     size: int = Field(ge=1, le=4096)
     width: int = Field(ge=1, le=8192)
     bins: int = Field(ge=1, le=1024)
-    words: int = Field(ge=1)
     batch: int = Field(ge=1)
     others: int = Field(ge=1)
     kept: int = Field(ge=1)
@@ -49,24 +46,22 @@ def sizes(cells: Cells, seconds: float | None) -> NeighbourSettings | None:
     """As many epochs as there is time for; none where that would be too few to learn what is similar."""
     batch = next((batch for most, batch in BATCHES if cells.rows < most), LARGEST_BATCH)
     members = next((members for most, members in MEMBERS if cells.rows < most), FEWEST_MEMBERS)
-    taught = min(cells.rows, MOST_TAUGHT)
-    words = next((words for words in WORDS if taught * cells.features(BINS, words) <= MOST_FEATURES), WORDS[-1])
-    epochs = int((cells.usual_seconds if seconds is None else seconds) / seconds_an_epoch(cells, members, batch, words))
+    epochs = int((cells.usual_seconds if seconds is None else seconds) / seconds_an_epoch(cells, members, batch))
     if epochs < FEWEST_EPOCHS:
         return None
     return NeighbourSettings(
         epochs=min(epochs, MOST_EPOCHS if seconds is None else 2 * MOST_EPOCHS), members=members, size=SIZE,
-        width=WIDTH, bins=BINS, words=words, batch=batch, others=OTHERS, kept=KEPT,
+        width=WIDTH, bins=BINS, batch=batch, others=OTHERS, kept=KEPT,
         rate=SMALL_RATE if cells.rows < SMALL else RATE, decay=DECAY,
     )  # fmt: skip
 
 
-def seconds_an_epoch(cells: Cells, members: int, batch: int, words: int) -> float:
+def seconds_an_epoch(cells: Cells, members: int, batch: int) -> float:
     """How long an epoch takes on this machine, with the look at held-out rows after it."""
     rows = min(cells.rows, MOST_TAUGHT)
     others = min(OTHERS, max(1, rows - batch))
     a_pair = 1 / comparing_speed() + 6 * cells.outputs / machine_speed()
-    features = cells.features(BINS, words) + 2 * WAVES * sum(many > BINS + 1 for many in cells.different)
+    features = cells.features(BINS, 0) + 2 * WAVES * sum(many > BINS + 1 for many in cells.different)
     a_place = 6 * (features * SIZE + 2 * SIZE * WIDTH) / machine_speed()
     step = members * (batch * others * a_pair + (batch + others) * a_place) + STEP_OVERHEAD
     watching = members * min(rows, 4096) * min(rows, KEPT) * a_pair / 3
@@ -81,7 +76,7 @@ def _build(
     inputs: Mapping[str, Tensor], blocks: Sequence[str], settings: NeighbourSettings, outputs: int
 ) -> Neighbours:
     kept = min(settings.kept, len(inputs[blocks[0]]))
-    return _neighbours(features_of_cells(inputs, blocks, settings.bins, settings.words), settings, kept, outputs)
+    return _neighbours(features_of_cells(inputs, blocks, settings.bins), settings, kept, outputs)
 
 
 def _rebuild(
@@ -102,8 +97,7 @@ def _rebuilt_numbers(tensors: Mapping[str, Tensor]) -> Waves:
 
 def _build_line(blocks: Sequence[str], settings: NeighbourSettings, outputs: int) -> str:
     return (
-        f"Neighbours(\n    features_of_cells(inputs, [{names_line(blocks)}], bins={settings.bins}, "
-        f"words={settings.words}),\n"
+        f"Neighbours(\n    features_of_cells(inputs, [{names_line(blocks)}], bins={settings.bins}),\n"
         f"    members={settings.members}, size={settings.size}, width={settings.width}, "
         f"kept=min({settings.kept}, len(train)), outputs={outputs}, classes={outputs > 1},\n)"
     )
@@ -116,7 +110,6 @@ NEIGHBOURS = CellPart(
     reasons={
         "members": "more where rows are few, so that many are answered by one that holds them out",
         "others": "with half as many, the error on held-out letters was a quarter higher",
-        "words": "so many that the features of all rows fit into memory",
         "kept": "so many are compared in a moment",
         "batch": "smaller where there are few rows",
         "epochs": "as many as fit into the time; ten at most where none was asked for",

@@ -35,10 +35,11 @@ class OneHot(nn.Module):
     def __init__(self, sizes: Tensor) -> None:
         super().__init__()
         self.sizes = nn.Buffer(sizes)  # (columns,) int64, the words of each vocabulary
-        self.start = nn.Buffer(sizes.cumsum(0) - sizes, persistent=False)  # where each column's places begin
         self.width = int(sizes.sum())
 
+    def places(self, codes: Tensor) -> Tensor:
+        """The place of each word among those of all columns, from 1, and 0 for an unknown one: (rows, columns)."""
+        return torch.where((codes > 0) & (codes <= self.sizes), codes + self.sizes.cumsum(0) - self.sizes, 0)
+
     def forward(self, codes: Tensor) -> Tensor:
-        known = (codes > 0) & (codes <= self.sizes)
-        places = torch.where(known, codes + self.start, torch.zeros_like(codes))  # 0 is for the unknown
-        return torch.zeros(len(codes), self.width + 1).scatter_(1, places, 1.0)[:, 1:]
+        return torch.zeros(len(codes), self.width + 1).scatter_(1, self.places(codes), 1.0)[:, 1:]

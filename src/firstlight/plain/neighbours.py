@@ -37,19 +37,34 @@ class Neighbours(nn.Module):
     ) -> None:
         super().__init__()
         self.features, self.classes = features, classes
-        self.place = MemberLinear(members, sum(feature.width for feature in features.values()), size)  # type: ignore[misc]
+        words = sum(feature.width for feature in features.values() if isinstance(feature, OneHot))
+        numbers = sum(feature.width for feature in features.values()) - words  # type: ignore[misc]
+        self.place = MemberLinear(members, numbers, size)
+        reach = (1 + words) ** -0.5
+        self.place_of_word = nn.Parameter(torch.empty(1 + words, members * size).uniform_(-reach, reach))
         self.widen, self.narrow = MemberLinear(members, size, width), MemberLinear(members, width, size)
         self.keys = nn.Buffer(torch.zeros(members, kept, size))
         self.known = nn.Buffer(torch.zeros(kept, outputs))
         self.seen = nn.Buffer(torch.zeros(members, kept))
 
-    def described(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """The features of rows: (rows, width)."""
-        return torch.cat([feature(inputs[name]).float() for name, feature in self.features.items()], dim=1)
+    def described(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The features of the numbers of rows, (rows, width); and the places of their words, (rows, columns) int64."""
+        rows = len(next(iter(inputs.values())))
+        features, words, begin = [torch.zeros(rows, 0)], [torch.zeros(rows, 1, dtype=torch.int64)], 0
+        for name, feature in self.features.items():
+            if isinstance(feature, OneHot):
+                places = feature.places(inputs[name])
+                words.append(torch.where(places > 0, places + begin, 0))
+                begin += feature.width
+            else:
+                features.append(feature(inputs[name]))
+        return torch.cat(features, dim=1), torch.cat(words, dim=1)
 
-    def places(self, features: Tensor) -> Tensor:
-        """Where rows of these features lie: (members, rows, size)."""
-        place = self.place(features.expand(len(self.keys), -1, -1))
+    def places(self, features: Tensor, words: Tensor) -> Tensor:
+        """Where rows of these features and words lie: (members, rows, size)."""
+        members, _, size = self.keys.shape
+        by_word = F.embedding_bag(words, self.place_of_word, mode="sum", padding_idx=0)
+        place = self.place(features.expand(members, -1, -1)) + by_word.view(-1, members, size).transpose(0, 1)
         return place + self.narrow(F.relu(self.widen(place)))  # type: ignore[no-any-return]
 
     def told(self, places: Tensor, keys: Tensor, known: Tensor, seen: Tensor) -> Tensor:
@@ -58,7 +73,7 @@ class Neighbours(nn.Module):
         return ((1 - DOUBT) * mean + DOUBT / known.shape[1]).log() if self.classes else mean
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        places = self.places(self.described(inputs))
+        places = self.places(*self.described(inputs))
         told = [self.told(some, self.keys, self.known, self.seen) for some in places.split(AT_ONCE, dim=1)]
         return torch.cat(told, dim=1)
 
@@ -75,13 +90,13 @@ def mean_by_distance(places: Tensor, keys: Tensor, known: Tensor, seen: Tensor) 
     return nearness.softmax(dim=2) @ known
 
 
-def features_of_cells(inputs: Mapping[str, Tensor], names: Sequence[str], bins: int, words: int) -> nn.ModuleDict:
+def features_of_cells(inputs: Mapping[str, Tensor], names: Sequence[str], bins: int) -> nn.ModuleDict:
     """A features module for each of the named kinds, from training rows: numbers in bins and waves, a place a word."""
     return nn.ModuleDict(
         {
             name: wavy_numbers(inputs[name], bins, WAVES)
             if inputs[name].is_floating_point()
-            else OneHot(inputs[name].amax(dim=0).clamp_max(words))
+            else OneHot(inputs[name].amax(dim=0))
             for name in names
         }
     )
@@ -93,7 +108,8 @@ def fit_neighbours(
 ) -> Iterator[tuple[int, float, float]]:  # fmt: skip
     """Gradient descent; in every step a batch is answered from other rows chosen by chance. Yields as `fit_members`."""
     taught = torch.randperm(len(targets))[:MOST_TAUGHT]
-    features = torch.cat([model.described(rows_of(inputs, block)) for block in taught.split(4096)])
+    described = [model.described(rows_of(inputs, block)) for block in taught.split(4096)]
+    features, words = (torch.cat(parts) for parts in zip(*described, strict=True))
     targets, learns, rows = targets[taught], learns[:, taught], len(taught)
     known = F.one_hot(targets, model.known.shape[1]).float() if model.classes else targets.float().unsqueeze(1)
     kept = slice(0, len(model.known))
@@ -108,7 +124,7 @@ def fit_neighbours(
         for first in range(0, rows, batch):
             chosen = order.roll(-first)[: batch + others]  # the batch, and after it the others
             asking = min(batch, rows - first)
-            places = model.places(features[chosen])
+            places = model.places(features[chosen], words[chosen])
             other = chosen[asking:]
             outputs = model.told(places[:, :asking], places[:, asking:], known[other], learns[:, other])
             weights = learns[:, chosen[:asking]]
@@ -119,6 +135,7 @@ def fit_neighbours(
             schedule.step()
             total += loss.detach() * asking
         with torch.no_grad():
-            model.keys.copy_(torch.cat([model.places(block) for block in features[kept].split(4096)], dim=1))
+            blocks = zip(features[kept].split(4096), words[kept].split(4096), strict=True)
+            model.keys.copy_(torch.cat([model.places(*block) for block in blocks], dim=1))
         losses = losses_of(outputs_of(model, inputs, watched), targets[: len(watched)])
         yield epoch, total.item() / rows, weighted_mean(losses, 1 - learns[:, : len(watched)])

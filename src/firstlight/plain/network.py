@@ -10,7 +10,7 @@ class MemberLinear(nn.Module):
 
     def __init__(self, members: int, inputs: int, outputs: int) -> None:
         super().__init__()
-        reach = inputs**-0.5
+        reach = max(1, inputs) ** -0.5
         self.weight = nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-reach, reach))
         self.bias = nn.Parameter(torch.empty(members, 1, outputs).uniform_(-reach, reach))
 
