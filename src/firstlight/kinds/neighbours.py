@@ -22,6 +22,7 @@ MEMBERS = ((3_000, 8), (10_000, 4))  # up to so many rows, so many
 FEWEST_MEMBERS = 2
 BATCHES = ((3_000, 64), (8_000, 128), (64_000, 256))  # up to so many rows, so many a step
 LARGEST_BATCH = 512
+FETCHED = 200  # products in whose time a feature is fetched from memory: seen on three tables
 STEP_OVERHEAD = 0.004  # seconds: seen on eight tables
 
 
@@ -62,7 +63,7 @@ def seconds_an_epoch(cells: Cells, members: int, batch: int) -> float:
     others = min(OTHERS, max(1, rows - batch))
     a_pair = 1 / comparing_speed() + 6 * cells.outputs / machine_speed()
     features = cells.features(BINS, 0) + 2 * WAVES * sum(many > BINS + 1 for many in cells.different)
-    a_place = 6 * (features * SIZE + 2 * SIZE * WIDTH) / machine_speed()
+    a_place = (6 * (features * SIZE + 2 * SIZE * WIDTH) + FETCHED * features) / machine_speed()
     step = members * (batch * others * a_pair + (batch + others) * a_place) + STEP_OVERHEAD
     watching = members * min(rows, 4096) * min(rows, KEPT) * a_pair / 3
     return rows / batch * step + watching

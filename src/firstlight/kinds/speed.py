@@ -11,7 +11,7 @@ from firstlight.machine import measured_once
 from firstlight.plain.forest import MOST_BINS, best_questions, keep_freed_memory
 from firstlight.plain.neighbours import mean_by_distance
 
-RELIED_ON = 0.9  # of the fastest that was seen, which a fit of a minute does not keep up
+RELIED_ON = 0.85  # of the fastest that was seen, which a fit of a minute does not keep up
 # How long questions are sought, in additions: seen on generated tables of 1 000 to 300 000 rows
 ROW_PASSES, BIN_PASSES = 4.0, 4.5
 COMPARED = 64  # numbers that say where a row lies, where rows are compared

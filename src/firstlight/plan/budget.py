@@ -20,7 +20,7 @@ from firstlight.plan.plan import Fitting, Network
 from firstlight.refusal import Refused
 
 SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
-STEP_OVERHEAD = 0.0015  # seconds a step that do not depend on sizes: seen on a two-core machine
+STEP_OVERHEAD = 0.002  # seconds a step that do not depend on sizes: seen on a two-core machine
 ADAM = 100  # products in whose time the optimiser looks after a weight: seen on eight tables
 DEFAULT_SECONDS = 15.0
 MOST_FIRST = 0.8  # of what is left, that a part may take before all others
