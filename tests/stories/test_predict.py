@@ -128,6 +128,14 @@ class TestPredict:
         assert "bill_depth_mm 2 cells that are no number (deep 1, inf 1): taken as a gap" in said
         assert len(pl.read_csv("predictions.csv")) == 344
 
+    def test_many_rows_are_answered_block_by_block_as_they_would_be_at_once(
+        self, model: Path, table: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run = firstlight.load(model)
+        at_once = run.predict(table)
+        monkeypatch.setattr("firstlight.model.predictor.BLOCK", 50)
+        assert_frame_equal(run.predict(table), at_once)
+
     def test_one_row_is_enough(self, run: Run, classifier: Path, table: pl.DataFrame) -> None:
         table.head(1).write_csv("one.csv")
         assert run("predict", classifier, "one.csv").out == "one.csv: predicted 1 row into predictions.csv\n"

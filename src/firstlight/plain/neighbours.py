@@ -49,7 +49,7 @@ class Neighbours(nn.Module):
 
     def described(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The features of the numbers of rows, (rows, width); and the places of their words, (rows, columns) int64."""
-        rows = len(next(iter(inputs.values())))
+        rows = len(inputs[next(iter(self.features))])
         features, words, begin = [torch.zeros(rows, 0)], [torch.zeros(rows, 1, dtype=torch.int64)], 0
         for name, feature in self.features.items():
             if isinstance(feature, OneHot):
