@@ -129,9 +129,9 @@ class TestPredict:
         assert len(pl.read_csv("predictions.csv")) == 344
 
     def test_many_rows_are_answered_block_by_block_as_they_would_be_at_once(
-        self, model: Path, table: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+        self, classifier: Path, table: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        run = firstlight.load(model)
+        run = firstlight.load(classifier)
         at_once = run.predict(table)
         monkeypatch.setattr("firstlight.model.predictor.BLOCK", 50)
         assert_frame_equal(run.predict(table), at_once)

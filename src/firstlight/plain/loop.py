@@ -26,7 +26,7 @@ def outputs_of(model: nn.Module, inputs: dict[str, Tensor], chosen: Tensor) -> T
     """What the model answers for the chosen rows, a block at a time: (members, chosen, outputs)."""
     model.eval()
     with torch.inference_mode():
-        return torch.cat([model(rows_of(inputs, block)) for block in chosen.split(4096)], dim=1)
+        return torch.cat([model(rows_of(inputs, block)) for block in chosen.split(1024)], dim=1)
 
 
 def held_out_outputs(model: nn.Module, inputs: dict[str, Tensor], learns: Tensor) -> Tensor:
