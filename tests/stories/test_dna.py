@@ -206,12 +206,6 @@ class TestTables:
         text, fault = bare(run.folder / "train.py")
         assert (fault, text.splitlines()[-1]) == ("", "the same model, to the last bit")
 
-    def test_cells_that_hold_no_number_do_not_keep_a_number_from_being_predicted(self, fit: Fit) -> None:
-        amounts = [str(10.0 * (label == "promoter") + number / ROWS) for number, label in enumerate(CLASSES)]
-        frame = table().with_columns(pl.Series("label", ["n/a", *amounts[1:-1], "unknown"]))
-        run = fit(frame, Choices("label", task="regression", seconds=2.0))
-        assert run.predict(frame.head(3))["label"].is_finite().all()
-
     @pytest.mark.parametrize(("shortest", "longest"), [(40, 40), (20, 50)], ids=["equal lengths", "many lengths"])
     def test_with_both_strands_the_whole_network_answers_a_sequence_and_its_reverse_complement_alike(
         self, fit: Fit, shortest: int, longest: int

@@ -16,7 +16,7 @@ from tests.spec.test_backbone import write_resnet
 
 import firstlight
 from firstlight.kinds import convolving
-from firstlight.kinds.image import IMAGE
+from firstlight.kinds.image import IMAGE, PicturesSettings
 from firstlight.model.predictor import NETWORK
 from firstlight.store.model_file import load_model
 from firstlight.workflow import Choices
@@ -141,6 +141,19 @@ class TestFiles:
         assert answered.frame.height == 2
         told = "the column is missing" if photo is None else "no image is there"
         assert f"photo: {told}: taken as a gap in every row" in answered.notes
+
+
+def test_cells_that_hold_no_number_do_not_say_how_pictures_are_read() -> None:
+    """Whether mirror images are alike is told by the other rows: here the price is how bright a picture is."""
+    chance = np.random.default_rng(0)
+    bright = chance.integers(40, 200, 200)
+    pixels = (bright[:, None, None, None] + chance.integers(0, 40, (200, 12, 12, 3))).astype(np.uint8)
+    prices = [str(each) for each in bright]
+    for told in (prices, ["n/a", *prices[1:-1], "unknown"]):
+        rows = firstlight.read(pl.DataFrame({"picture": pixels, "price": told}))
+        settings = firstlight.plan(firstlight.split(rows, "price", test=0), task="regression").parts["pictures"]
+        assert isinstance(settings, PicturesSettings)
+        assert settings.mirror
 
 
 class TestScript:
