@@ -188,9 +188,9 @@ def numbers_as(cells: pl.Series, settings: NumberSettings) -> pl.Series:
 
 
 def number(value: float) -> str:
-    """A number as it may stand in the table: whole ones with their thousands apart."""
+    """A number as it may stand in the table: whole ones with their thousands apart, but for years and their like."""
     if value == round(value) and abs(value) < 1e15:
-        return whole(int(value))
+        return str(int(value)) if abs(value) < 10_000 else whole(int(value))
     return f"{value:.6g}"
 
 

@@ -380,7 +380,7 @@ class TestCheck:
             "bill_length_mm number 32.1 to 59.6; 2 gaps",
             "bill_depth_mm number 13.1 to 21.5; 2 gaps",
             "flipper_length_mm number 172 to 231; 2 gaps",
-            "body_mass_g number 2 700 to 6 300; 2 gaps",
+            "body_mass_g number 2700 to 6300; 2 gaps",
             "sex category male, female; 11 gaps",
         ]
 
