@@ -322,6 +322,7 @@ class TestWhatIsThere:
         Path("new.csv").write_bytes(penguins.read_bytes())
         done = run("predict", fitted, "new.csv", "-o", "./new.csv")
         assert (done.status, done.err) == (2, "new.csv is what the rows are read from; name another file with -o.\n")
+        assert run("predict", fitted, "n*.csv", "-o", "new.csv").err == done.err
         assert Path("new.csv").read_bytes() == penguins.read_bytes()
         assert [run("predict", fitted, "new.csv", "-o", "answers.csv").status for _ in range(2)] == [0, 0]
 

@@ -18,7 +18,7 @@ def refuse_wrong_source(source: str) -> None:
     """Raises Refused where a source is not there."""
     from firstlight.data.places import sources_at
 
-    if not (_once_only(source) or source.startswith("sqlite:")):
+    if not _has_no_files(source):
         sources_at(source)
 
 
@@ -75,13 +75,22 @@ def refuse_wrong_ending(out: Path) -> None:
         raise Refused(f"{out} ends in none of {', '.join(SUFFIXES)}; name the file after one of these formats.")
 
 
-def refuse_to_replace(out: Path, *, only: str | None = None) -> None:
-    """Raises Refused where a file is there already; with `only`, where it is that source."""
-    if out.exists() and (only is None or (Path(only).exists() and out.samefile(only))):
-        what = "is there already" if only is None else "is what the rows are read from"
-        raise Refused(f"{out} {what}; name another file with -o.")
+def refuse_file_there(out: Path) -> None:
+    """Raises Refused where a file is there already, which someone may have edited."""
+    if out.exists():
+        raise Refused(f"{out} is there already; name another file with -o.")
 
 
-def _once_only(source: str) -> bool:
-    """Whether a source is gone when it has been read."""
-    return source == STANDARD_INPUT or Path(source).is_fifo()
+def refuse_own_source(out: Path, source: str) -> None:
+    """Raises Refused where the answers to rows would be written over these rows."""
+    if not out.exists() or _has_no_files(source):
+        return
+    from firstlight.data.places import sources_at
+
+    if any(file.path and out.samefile(file.path) for file in sources_at(source)):
+        raise Refused(f"{out} is what the rows are read from; name another file with -o.")
+
+
+def _has_no_files(source: str) -> bool:
+    """Whether a source is gone when it has been read, or is a database."""
+    return source == STANDARD_INPUT or Path(source).is_fifo() or source.startswith("sqlite:")

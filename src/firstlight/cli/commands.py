@@ -187,10 +187,10 @@ def plan(
     ] = None,
 ) -> None:
     """Write down every decision of a fit with its reason, without fitting."""
-    from firstlight.cli.at_once import refuse_to_replace
+    from firstlight.cli.at_once import refuse_file_there
 
     if out is not None:
-        refuse_to_replace(out)
+        refuse_file_there(out)
     from firstlight.cli.fit import Asked, run_plan
 
     run_plan(Asked(source, target, task, test, by_time, group, time, sheet, label, labels, seed, pretrained, None, out))
@@ -214,12 +214,12 @@ def predict(
     why: Annotated[bool, typer.Option("--why", help="Say for each row what in it moved the answer.")] = False,
 ) -> None:
     """Answer for each row of a table, which need not have the target, nor every column."""
-    from firstlight.cli.at_once import refuse_to_replace, refuse_wrong_ending, refuse_wrong_model, refuse_wrong_source
+    from firstlight.cli.at_once import refuse_own_source, refuse_wrong_ending, refuse_wrong_model, refuse_wrong_source
 
     refuse_wrong_model(model)
     refuse_wrong_source(source)
     refuse_wrong_ending(out)
-    refuse_to_replace(out, only=source)
+    refuse_own_source(out, source)
     from firstlight.cli.use import run_predict
 
     run_predict(model, source, sheet, out, why=why)
@@ -294,10 +294,10 @@ def eject(
     ),
 ) -> None:
     """Write the whole fit as one script of plain PyTorch, which retrains to the same bits."""
-    from firstlight.cli.at_once import refuse_to_replace, refuse_wrong_model
+    from firstlight.cli.at_once import refuse_file_there, refuse_wrong_model
 
     refuse_wrong_model(model)
-    refuse_to_replace(out)
+    refuse_file_there(out)
     from firstlight.cli.use import run_eject
 
     run_eject(model, out)

@@ -55,8 +55,9 @@ def with_pixels(table: Table, source: Source, forms: Mapping[str, Form]) -> Tabl
         else:
             continue
         column = name.removesuffix(BYTES)
-        form_wanted = forms.get(column) or _form_beside(found, (named or held) == "videos")
-        pixels, form, told = _pixels_of(column, sources, (named or held) == "videos", form_wanted, notes)
+        of_videos = (named or held) == "videos"
+        wanted = forms.get(column) or (_form_of_videos(found) if of_videos else None)
+        pixels, form, told = _pixels_of(column, sources, of_videos, wanted, notes)
         frame = frame.with_columns(pixels.alias(name)).rename({name: column})
         found[column] = form
         summary += f", {column}: {told}"
@@ -65,9 +66,9 @@ def with_pixels(table: Table, source: Source, forms: Mapping[str, Form]) -> Tabl
     return Table(frame, replace(table.reading, exact=False, forms=found, summary=summary), tuple(notes))
 
 
-def _form_beside(found: Mapping[str, Form], of_videos: bool) -> Form | None:
+def _form_of_videos(found: Mapping[str, Form]) -> Form | None:
     """The form of an earlier column of videos, which all of a table share; pictures need not be of one size."""
-    return next((form for form in found.values() if of_videos and len(form.shape) == 4), None)
+    return next((form for form in found.values() if len(form.shape) == 4), None)
 
 
 def _kind_named(cells: pl.Series) -> str | None:

@@ -70,9 +70,10 @@ class Predictor:
     def answers(self, rows: pl.DataFrame, names: tuple[str, ...] = (NETWORK, LINE, CONSTANT)) -> dict[str, Answers]:
         """The answers of the models of these names."""
         found: dict[str, list[Tensor]] = {name: [] for name in names}
+        read = self._blocks_read(names)
         for start in range(0, max(1, len(rows)), BLOCK):
             block = rows.slice(start, BLOCK)
-            inputs = encode(block, self.plan, self.encoders, self._blocks_read(names))
+            inputs = encode(block, self.plan, self.encoders, read)
             for name, values in found.items():
                 values.append(self._values_of(name, inputs, len(block)))
         return {name: self._told(name, torch.cat(values)) for name, values in found.items()}
