@@ -128,19 +128,21 @@ def beaten(found: Sequence[tuple[str, dict[str, Result]]]) -> str:
     return f"{US} is ahead of " + ", ".join(told) + "." if told else ""
 
 
-NETWORKS_HEAD = ("table", *(cell for network in NETWORKS for cell in (network, "seconds")))
+NETWORKS_HEAD = ("table", *(cell for who in (US, *NETWORKS) for cell in (who, "seconds")))
 
 
 def network_rows() -> Iterator[tuple[str, ...]]:
-    """A row a table: scores and seconds of networks that take longer than a minute."""
+    """A row a table: scores and seconds of our minute, and of networks in the time that they take."""
     if not (python := peers_python()):
         return
     for name, files, task in shared_tables():
-        cells = []
+        found = {US: _ours(files, task, SECONDS)}
         for peer, only in NETWORKS.items():
             if only is None or name in only:
-                result = _theirs(python, peer, files, task, NETWORK_LIMIT)
-                cells += [shown(result.score, 4), shown(result.seconds, 0)]
-            else:
-                cells += ["–", "–"]
+                found[peer] = _theirs(python, peer, files, task, NETWORK_LIMIT)
+        lowest = min(result.score for result in found.values() if result.score is not None)
+        cells = []
+        for who in (US, *NETWORKS):
+            result = found.get(who)
+            cells += [_bold(result.score, lowest), shown(result.seconds, 0)] if result else ["–", "–"]
         yield (name, *cells)
