@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,19 +25,12 @@ from firstlight.data.places import Source, short_name
 from firstlight.data.signatures import SequenceFormat, is_bare_sequence, sequence_format
 from firstlight.data.table import Reading, Table
 from firstlight.data.wording import are, listed, numbered
-from firstlight.plain.sequences import (
-    BLOCK,
-    cut_out,
-    fasta_records,
-    fastq_records,
-    lines_of,
-    sequence_rows,
-    with_line_feeds,
-)
+from firstlight.plain.sequences import fasta_records, fastq_records, lines_of, sequence_rows
 from firstlight.refusal import Refused
 from firstlight.wording import counted, whole
 
 HEAD = 2**16  # a header may be long
+BLOCK = 2**20  # bytes looked through at once: few enough to stay in the processor's cache
 # A column of text keeps its places in 32 bits.
 LARGEST_CONTENT = 2**32 - 2**20
 # A script that named more files than this would be a list of names; then a copy of the rows is kept for it.
@@ -162,19 +156,20 @@ def _file(source: Source) -> _File:
     content, exact = _content(source, notes)
     if form == "fastq" and (shorter := _without_blank_end(content)) is not None:
         content, exact = shorter, False
-    starts, ends = lines_of(content)
+    lines = lines_of(BytesIO(content))
     if form == "fastq":
-        _check_fastq(source.location, content, starts, ends, notes)
-        number, is_sequence = np.arange(len(starts)) // 4 + 1, np.arange(len(starts)) % 4 == 1
-        records = fastq_records(content)
+        _check_fastq(source.location, content, lines, notes)
+        number, is_sequence = np.arange(len(lines)) // 4 + 1, np.arange(len(lines)) % 4 == 1
+        records = fastq_records(lines)
     else:
-        is_head = np.frombuffer(content, np.uint8)[starts] == ord(">")
+        is_head = lines.str.starts_with(">").to_numpy()
         number = np.cumsum(is_head)
         is_sequence = ~is_head & (number > 0)
-        if (ends > starts)[number == 0].any():
-            notes.append(f"what stands above the first > is skipped ({counted(int((number == 0).sum()), 'line')})")
-        records = fasta_records(content)
-    meaning = np.where(is_sequence, _meaning_of_lines(content, starts), 0)
+        above = lines.head(int((number == 0).sum()))
+        if (above != "").any():
+            notes.append(f"what stands above the first > is skipped ({counted(len(above), 'line')})")
+        records = fasta_records(lines)
+    meaning = np.where(is_sequence, _meaning_of_lines(content, _starts_of(lines)), 0)
     if len(odd := np.unique(number[meaning & _ODD > 0])):
         notes.append(_note_on_letters(source.location, records["sequence"], odd))
     if (meaning & _BLANK).any():
@@ -185,17 +180,26 @@ def _file(source: Source) -> _File:
 
 
 def _content(source: Source, notes: list[str]) -> tuple[bytes, bool]:
-    """The text of a file with line feeds, as UTF-8, and whether `plain.sequences.content_of` gives the same."""
+    """The text of a file with line feeds, as UTF-8, and whether `plain.sequences.lines_of` finds the same lines."""
     content = source.content()
     if len(content) > LARGEST_CONTENT:
         raise Refused(f"{source.location} holds more than 4 GB; split it and name the files by a pattern.")
-    readable = source.path is not None and source.packed in _PLAIN_UNPACKS
-    if content.isascii():  # far quicker to ask
-        return with_line_feeds(content), readable
-    text = text_of(content, source.location)
-    notes += text.notes
-    changed = text.changed or text.encoding != "utf8" or content.startswith(codecs.BOM_UTF8)
-    return with_line_feeds(text.content), readable and not changed
+    exact = source.path is not None and source.packed in _PLAIN_UNPACKS
+    if not content.isascii():  # far quicker to ask
+        text = text_of(content, source.location)
+        notes += text.notes
+        exact &= not text.changed and text.encoding == "utf8" and not content.startswith(codecs.BOM_UTF8)
+        content = text.content
+    if b"\r" in content:
+        content = content.replace(b"\r\n", b"\n")
+        exact &= b"\r" not in content
+    return content.replace(b"\r", b"\n"), exact  # as old Macs ended lines
+
+
+def _starts_of(lines: pl.Series) -> NDArray[np.int64]:
+    """Where in the content each line starts, (lines,)."""
+    after = np.cumsum(lines.str.len_bytes().to_numpy().astype(np.int64) + 1)
+    return np.append(0, after[:-1])
 
 
 def _meaning_of_lines(content: bytes, starts: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -230,36 +234,30 @@ def _without_blank_end(content: bytes) -> bytes | None:
     return shorter if shorter.count(b"\n") % 4 == 0 else None
 
 
-def _check_fastq(
-    location: str, content: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64], notes: list[str]
-) -> None:
+def _check_fastq(location: str, content: bytes, lines: pl.Series, notes: list[str]) -> None:
     """Raises Refused, with its number, for the first record that is not whole; notes names that do not agree."""
-    records = len(starts) // 4
-    text = np.frombuffer(content, np.uint8)
-    first = starts[: 4 * records].reshape(-1, 4)
-    lengths = (ends - starts)[: 4 * records].reshape(-1, 4)
+    records = len(lines) // 4
+    above, sequence, below, quality = (lines[line : 4 * records].gather_every(4) for line in range(4))
     strange = np.zeros(records, dtype=bool)
-    lines = np.searchsorted(ends, _strange_letters(content))
-    strange[lines[(lines % 4 == 3) & (lines < 4 * records)] // 4] = True
+    places = np.searchsorted(_starts_of(lines), _strange_letters(content), side="right") - 1
+    strange[places[(places % 4 == 3) & (places < 4 * records)] // 4] = True
     faults = {
-        "does not begin with an @ line": text[first[:, 0]] != ord("@"),
-        "has no + line below its one line of sequence": text[first[:, 2]] != ord("+"),
-        "has a quality line of another length than its sequence": lengths[:, 1] != lengths[:, 3],
-        "has a letter in its quality line that stands for no quality": strange,
+        "does not begin with an @ line": ~above.str.starts_with("@"),
+        "has no + line below its one line of sequence": ~below.str.starts_with("+"),
+        "has a quality line of another length than its sequence": sequence.str.len_bytes() != quality.str.len_bytes(),
+        "has a letter in its quality line that stands for no quality": pl.Series(strange),
     }
-    bad = [(int(found.argmax()), what) for what, found in faults.items() if found.any()]
+    bad = [(int(found.arg_true()[0]), what) for what, found in faults.items() if found.any()]
     if bad:
         record, what = min(bad, key=lambda fault: fault[0])
         raise Refused(f"{location}: record {whole(record + 1)} {what}; the file is damaged, fetch it again.")
-    if len(starts) % 4:
+    if len(lines) % 4:
         raise Refused(f"{location} ends in the middle of record {whole(records + 1)}; fetch it again.")
-    if len(named := np.flatnonzero(lengths[:, 2] > 1)):
-        above, below = (np.stack([first[:, line] + 1, first[:, line] + lengths[:, line]])[:, named] for line in (0, 2))
-        texts = cut_out(content, above=above, below=below)
-        if len(other := named[(texts["above"] != texts["below"]).to_numpy()]):
-            does = "does" if len(other) == 1 else "do"
-            records_named = numbered((other + 1).tolist(), "record")
-            notes.append(f"the + line of {records_named} {does} not repeat the name on the @ line; that one is kept")
+    other = ((below != "+") & (above.str.slice(1) != below.str.slice(1))).arg_true()
+    if len(other):
+        does = "does" if len(other) == 1 else "do"
+        records_named = numbered((other + 1).to_list(), "record")
+        notes.append(f"the + line of {records_named} {does} not repeat the name on the @ line; that one is kept")
 
 
 def _strange_letters(content: bytes) -> NDArray[np.int64]:

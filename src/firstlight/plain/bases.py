@@ -20,6 +20,7 @@ PADDING = 5
 BETWEEN = 10  # unknown bases between the sequences of two columns
 HALF = 4  # bases of each run of a pair
 BASES_AT_ONCE = 500_000  # so that memory stays bounded
+LETTERS_AT_ONCE = 2**18  # looked up at once: few enough to stay in the processor's cache
 
 
 def base_codes(rows: pl.DataFrame, lengths: Mapping[str, int], both_strands: bool = False) -> Tensor:
@@ -48,19 +49,29 @@ def first_bases(cells: pl.Series, length: int) -> Tensor:
 def codes_of_bases(cells: pl.Series, length: int) -> Tensor:
     """The codes of one column, (rows, length) uint8; every letter is looked up in a table, and no row by itself."""
     text = cells.cast(pl.String).fill_null("")
+    codes = np.empty((len(text), length), dtype=np.uint8)
+    rows_at_once = max(1, LETTERS_AT_ONCE // max(length, 1))
+    for start in range(0, len(text), rows_at_once):
+        block = slice(start, start + rows_at_once)
+        codes[block] = rows_of_codes(text[block], length)
+    return torch.from_numpy(codes)
+
+
+def rows_of_codes(text: pl.Series, length: int) -> NDArray[np.uint8]:
+    """The codes of a block of a column, (rows, length)."""
     codes = codes_of_letters(text)
     if len(codes) and codes.max() > PADDING:  # blanks to be taken out, or letters of several bytes
         text = text.str.replace_all(r"\s+", "").str.replace_all(r"[^\x00-\x7F]", "?")
         codes = codes_of_letters(text)
     sizes = text.str.len_bytes().to_numpy()
-    if len(sizes) and sizes.max() > length:
+    if sizes.max() > length:
         text = text.str.slice(0, length)
         codes, sizes = codes_of_letters(text), text.str.len_bytes().to_numpy()
     if len(codes) == len(sizes) * length:  # all are equally long: the letters stand in rows already
-        return torch.from_numpy(codes.reshape(len(sizes), length))
+        return codes.reshape(len(sizes), length)
     padded = np.full((len(sizes), length), PADDING, dtype=np.uint8)
     padded[np.arange(length) < sizes[:, None]] = codes  # row by row, in order
-    return torch.from_numpy(padded)
+    return padded
 
 
 def codes_of_letters(text: pl.Series) -> NDArray[np.uint8]:
@@ -70,7 +81,7 @@ def codes_of_letters(text: pl.Series) -> NDArray[np.uint8]:
     for code, letters in enumerate((b"Aa", b"Cc", b"Gg", b"TtUu")):
         table[list(letters)] = code
     joined: bytes = text.str.join("").cast(pl.Binary).item() or b""
-    return np.frombuffer(bytearray(joined.translate(table.tobytes())), dtype=np.uint8)
+    return np.frombuffer(joined.translate(table.tobytes()), dtype=np.uint8)
 
 
 def reverse_complement(codes: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import polars as pl
 
-from firstlight.plain.sequences import content_of, fasta_records, fastq_records, sequence_rows
+from firstlight.plain.sequences import fasta_records, fastq_records, lines_of, sequence_rows
 
 # Cells that say "nothing was measured here". "None" and "-" do not: they may be answers (no damage, the minus strand).
 MISSING_WORDS = ["", " ", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NaT", "NULL", "Null", "null"]
@@ -69,12 +69,12 @@ def read_sqlite(paths: Sequence[str | Path], query: str) -> pl.DataFrame:
 
 def read_fasta(paths: Sequence[str | Path], label: str | Sequence[str] | None = None) -> pl.DataFrame:
     """FASTA files, plain or gzip, as columns id and sequence, and label where the headers or the files tell it."""
-    return sequence_rows([fasta_records(content_of(path)) for path in paths], label)
+    return sequence_rows([fasta_records(lines_of(path)) for path in paths], label)
 
 
 def read_fastq(paths: Sequence[str | Path], label: str | Sequence[str] | None = None) -> pl.DataFrame:
     """FASTQ files, plain or gzip, as columns id and sequence, and label where the headers or the files tell it."""
-    return sequence_rows([fastq_records(content_of(path)) for path in paths], label)
+    return sequence_rows([fastq_records(lines_of(path)) for path in paths], label)
 
 
 def example_lines(texts: Sequence[str]) -> pl.DataFrame:
