@@ -135,15 +135,20 @@ class Forest(nn.Module):
         """The sum of what some of each member's trees say to each row: (members, rows, outputs)."""
         sums = []
         for leaves, *questions in zip(self.leaves, self.column, self.first, self.last, strict=True):
-            column, first, last = (question[trees] for question in questions)
-            seen = bins.index_select(0, column.flatten()) - first.view(-1, 1)  # a byte below 0 is one above all others
-            yes = seen <= (last - first).view(-1, 1).repeat(1, bins.shape[1])  # like shapes are compared much faster
-            leaf, *others = yes.view(torch.uint8).unflatten(0, column.shape).unbind(1)
-            for answer in others:
-                leaf = leaf + leaf + answer  # the answers are binary digits
-            place = leaf + leaves.shape[1] * torch.arange(len(column), dtype=torch.int32).unsqueeze(1)
+            leaf = leaf_numbers(bins, *(question[trees] for question in questions))
+            place = leaf + leaves.shape[1] * torch.arange(len(leaf), dtype=torch.int32).unsqueeze(1)
             sums.append(F.embedding_bag(place.T.contiguous(), leaves[trees].flatten(0, 1), mode="sum"))
         return torch.stack(sums)
+
+
+def leaf_numbers(bins: Tensor, column: Tensor, first: Tensor, last: Tensor) -> Tensor:
+    """The leaf that each tree, (trees, questions), finds for each row: its answers as binary digits, (trees, rows)."""
+    leaf = torch.zeros(len(column), bins.shape[1], dtype=torch.uint8)
+    for asked, low, span in zip(column.T, first.T.unsqueeze(2), (last - first).T.unsqueeze(2), strict=True):
+        seen = bins.index_select(0, asked).sub_(low)  # a byte below 0 is one above all others
+        yes = seen <= span.expand_as(seen).contiguous()  # like shapes are compared much faster
+        leaf.add_(leaf).add_(yes)
+    return leaf
 
 
 def best_questions(bins: Tensor, ordered: Tensor, errors: Tensor, questions: int, decay: float) -> tuple[Tensor, ...]:
