@@ -44,7 +44,6 @@ from firstlight.plan.splitting import (
     usual_share,
 )
 from firstlight.refusal import Refused, column_named
-from firstlight.report.run_page import run_page
 from firstlight.store.folder import (
     REPORT,
     SCRIPT,
@@ -194,6 +193,8 @@ def fit_steps(
         write_metrics(folder, run)
         script = script_of(predictor, evaluation, folder)
         write_whole(folder / SCRIPT, script)
+        from firstlight.report.run_page import run_page  # charts take long to import, and only a fit draws them
+
         write_whole(folder / REPORT, run_page(run, rows, script))
         yield Finished(run)
 

@@ -29,7 +29,7 @@ class MeanVectors(nn.Module):
         super().__init__()
         self.view, self.members, self.outputs = view, members, outputs
         self.known = nn.Buffer(known)
-        born = (2 * torch.rand(len(known), 1, size) - 1) / size  # the same for all members
+        born = torch.empty(len(known), 1, size).uniform_(-1 / size, 1 / size)  # the same for all members
         self.table = nn.Parameter(born.expand(-1, members, -1).flatten(1).contiguous())
         self.heads = nn.Parameter(torch.zeros(members, size, 1 if outputs == 2 else outputs))
 
