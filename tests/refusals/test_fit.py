@@ -230,7 +230,7 @@ def test_a_target_of_any_size_is_predicted_in_its_own_unit(scale: float, whole: 
 @pytest.fixture
 def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tables that are large: a network that is small, and one look at the rows."""
-    network = Network(members=2, width=8, layers=1, bins=2, epochs=1, batch=4096, rate=0.001, decay=0.0)
+    network = Network(members=2, width=8, layers=1, bins=2, epochs=1, batch=4096, rate=0.001, decay=0.0, half=False)
     way = Fitting(folds=2, seed=0, threads=1)
     monkeypatch.setattr(deciding, "network_for", lambda *sizes: network)
     monkeypatch.setattr(deciding, "fitting_for", lambda *sizes: way)

@@ -38,7 +38,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def speed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine of a known speed."""
-    monkeypatch.setattr(budget, "machine_speed", lambda: 5e10)
+    monkeypatch.setattr(budget, "machine_speed", lambda half=False: 1e11 if half else 5e10)
 
 
 @pytest.mark.parametrize(
@@ -147,23 +147,23 @@ def test_many_columns_and_few_rows_make_for_fewer_bins() -> None:
 
 
 def test_the_speed_is_measured_once_and_then_read(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed_of, "_measured_speed", lambda: 1e9)
+    monkeypatch.setattr(speed_of, "_measured_speed", lambda half: 1e9)
     assert machine_speed() == 1e9
-    monkeypatch.setattr(speed_of, "_measured_speed", lambda: 2e9)
+    monkeypatch.setattr(speed_of, "_measured_speed", lambda half: 2e9)
     assert machine_speed() == 1e9
     assert list(json.loads(cache.read_text()).values()) == [1e9]
 
 
 def test_with_the_same_speed_the_same_time_gives_the_same_plan(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed_of, "_measured_speed", lambda: 5e10)
+    monkeypatch.setattr(speed_of, "_measured_speed", lambda half: 5e10)
     first = network(20)
-    monkeypatch.setattr(speed_of, "_measured_speed", lambda: 1e9)  # busy now; it is not asked again
+    monkeypatch.setattr(speed_of, "_measured_speed", lambda half: 1e9)  # busy now; it is not asked again
     assert network(20) == first
 
 
 def test_another_number_of_threads_is_another_machine(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     speeds = iter([1e9, 2e9])
-    monkeypatch.setattr(speed_of, "_measured_speed", lambda: next(speeds))
+    monkeypatch.setattr(speed_of, "_measured_speed", lambda half: next(speeds))
     assert machine_speed() == 1e9
     monkeypatch.setattr(speed_of.torch, "get_num_threads", lambda: 64)  # type: ignore[attr-defined]
     assert machine_speed() == 2e9
@@ -176,7 +176,7 @@ def test_a_damaged_note_of_the_speed_costs_a_measurement_and_no_more(
 ) -> None:
     cache.parent.mkdir(parents=True)
     cache.write_text(content)
-    monkeypatch.setattr(speed_of, "_measured_speed", lambda: 1e9)
+    monkeypatch.setattr(speed_of, "_measured_speed", lambda half: 1e9)
     assert machine_speed() == 1e9
     assert 1e9 in json.loads(cache.read_text()).values()
 
@@ -186,7 +186,7 @@ def test_a_cache_folder_that_cannot_be_written_costs_a_measurement_and_no_more(
 ) -> None:
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    monkeypatch.setattr(speed_of, "_measured_speed", lambda: 1e9)
+    monkeypatch.setattr(speed_of, "_measured_speed", lambda half: 1e9)
     assert machine_speed() == 1e9
 
 

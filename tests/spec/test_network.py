@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from firstlight.plain.categories import OneHot
 from firstlight.plain.loop import fit_members, learning
-from firstlight.plain.network import MemberLinear, Members
+from firstlight.plain.network import MemberLinear, Members, MembersInHalf
 from firstlight.plain.numbers import piecewise_linear
 from firstlight.plain.targets import blended, member_log_losses, member_squared_errors
 
@@ -23,15 +23,28 @@ def inputs() -> dict[str, Tensor]:
     return {"numbers": numbers, "words": torch.randint(0, 4, (ROWS, 1), generator=chance)}
 
 
-def network(outputs: int = 3) -> Members:
+def network(outputs: int = 3, half: bool = False) -> Members:
     torch.manual_seed(0)
     features = {"numbers": piecewise_linear(inputs()["numbers"], bins=4), "words": OneHot(torch.tensor([3]))}
-    return Members(nn.ModuleDict(features), MEMBERS, width=8, layers=2, outputs=outputs)
+    made = MembersInHalf if half else Members
+    return made(nn.ModuleDict(features), MEMBERS, width=8, layers=2, outputs=outputs)
 
 
 def test_every_member_answers_every_row() -> None:
     assert network()(inputs()).shape == (MEMBERS, ROWS, 3)
     assert network()(inputs()).dtype == torch.float32
+
+
+def test_half_the_precision_gives_nearly_the_same_answers_and_slopes() -> None:
+    slopes = []
+    for half in (False, True):
+        model = network(half=half)
+        assert model(inputs()).dtype == torch.float32
+        model(inputs()).square().sum().backward()
+        slopes.append({name: parameter.grad for name, parameter in model.named_parameters()})
+    torch.testing.assert_close(network(half=True)(inputs()), network()(inputs()), rtol=0.02, atol=0.02)
+    assert (network(half=True)(inputs()) != network()(inputs())).any()
+    torch.testing.assert_close(slopes[1], slopes[0], rtol=0.05, atol=0.05)
 
 
 def test_a_member_alone_is_a_multilayer_perceptron() -> None:

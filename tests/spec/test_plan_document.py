@@ -47,7 +47,7 @@ PLAN = Plan(
         Column(name="film", kind="video", settings=VideoSettings(frames=8, height=24, width=32)),
         Column(name="id", kind=LEFT_OUT, settings=None),
     ),
-    network=Network(members=16, width=128, layers=2, bins=4, epochs=54, batch=32, rate=0.002, decay=0.03),
+    network=Network(members=16, width=128, layers=2, bins=4, epochs=54, batch=32, rate=0.002, decay=0.03, half=False),
     parts={
         "words": PiecesSettings(epochs=20, most=5000, decay=4.0, smoothing=0.3),
         "counts": CountsSettings(epochs=1, most=5000, smoothing=0.3),

@@ -52,7 +52,7 @@ def _parts_built(plan: Plan, encoders: Encoders) -> dict[str, str]:
     made = {}
     if sizes := plan.network:
         told = f"{sizes.members}, width={sizes.width}, layers={sizes.layers}, outputs={outputs}"
-        made[COLUMNS] = f"Members(features, {told})"
+        made[COLUMNS] = f"{'MembersInHalf' if sizes.half else 'Members'}(features, {told})"
     made |= {
         part.name: part.snippets.build(plan.cell_blocks, plan.parts[part.name], outputs) for part in plan.cell_parts
     }

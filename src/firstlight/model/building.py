@@ -18,7 +18,7 @@ from firstlight.kinds.kind import Epochs, Kind, KindPart, Losses
 from firstlight.model.encoding import Encoders
 from firstlight.plain.line import Line
 from firstlight.plain.loop import fit_members, learning
-from firstlight.plain.network import Members
+from firstlight.plain.network import Members, MembersInHalf
 from firstlight.plan.plan import COLUMNS, Network, Plan
 
 
@@ -54,7 +54,8 @@ def parts_of(plan: Plan, encoders: Encoders) -> tuple[PlannedPart, ...]:
 
 def _over_columns(plan: Plan, sizes: Network, encoders: Encoders) -> PlannedPart:
     def over(features: nn.ModuleDict) -> nn.Module:
-        return Members(features, sizes.members, sizes.width, sizes.layers, outputs_for(encoders))
+        made = MembersInHalf if sizes.half else Members
+        return made(features, sizes.members, sizes.width, sizes.layers, outputs_for(encoders))
 
     def build(inputs: Mapping[str, Any]) -> nn.Module:
         return over(

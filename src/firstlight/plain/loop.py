@@ -81,9 +81,8 @@ def fit_members(
             total += loss.detach() * len(chosen)
         for state in optimiser.state.values():  # of units that no row moves any more; below 1e-38 they slow all down
             state["exp_avg"].masked_fill_(state["exp_avg"].abs() < 1e-25, 0)
-        losses = losses_of(outputs_of(model, inputs, watched), targets[watched])
-        held_out = 1 - learns[:, watched]
-        yield epoch, total.item() / min(rows, MANY_ROWS), ((losses * held_out).sum() / held_out.sum()).item()
+        missed = losses_of(outputs_of(model, inputs, watched), targets[watched]) * (1 - learns[:, watched])
+        yield epoch, total.item() / min(rows, MANY_ROWS), (missed.sum() / (1 - learns[:, watched]).sum()).item()
 
 
 def up_to(epochs: Iterator[tuple[int, float, float]], last: int) -> Iterator[tuple[int, float, float]]:

@@ -92,11 +92,10 @@ class PiecewiseLinear(nn.Module):
         self.width = len(left) + len(centre) + len(gappy)
 
     def forward(self, values: Tensor) -> Tensor:
-        gaps = values.isnan()
         numbers = standardise(values, self.centre, self.spread).nan_to_num(nan=0.0)  # a gap counts as the median
         place = ((numbers.index_select(1, self.column) - self.left) / self.length).clamp(0, 1)
         flattened = numbers / torch.sqrt(1 + (numbers / 3) ** 2)
-        return torch.cat([place, flattened, gaps.index_select(1, self.gappy).float()], dim=1)
+        return torch.cat([place, flattened, values.isnan().index_select(1, self.gappy).float()], dim=1)
 
 
 def piecewise_linear(values: Tensor, bins: int) -> PiecewiseLinear:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from firstlight.kinds.cells import FEWEST_ROWS, CellPart, Cells
+from firstlight.kinds.precision import WORTH
 from firstlight.kinds.speed import machine_speed
 from firstlight.plain.split import MANY_ROWS
 from firstlight.plan.plan import Fitting, Network
@@ -87,6 +88,7 @@ def network_for(cells: Cells, seconds: float | None) -> Network:
         members=MEMBERS, width=128, layers=2, bins=bins,
         epochs=max(FEWEST_EPOCHS, min(MOST_EPOCHS, DEFAULT_STEPS // steps_an_epoch(rows, batch))), batch=batch,
         rate=0.002 if rows < 10_000 else 0.006, decay=0.03,
+        half=rows >= FEWEST_ROWS and machine_speed(half=True) > WORTH * machine_speed(),
     )  # fmt: skip
     if seconds is None:
         epochs = min(network.epochs, max(FEWEST_EPOCHS, epochs_within(DEFAULT_SECONDS, cells, network)))
@@ -112,6 +114,7 @@ def epochs_within(seconds: float, cells: Cells, network: Network) -> int:
     first = network.members * cells.features(network.bins) * network.width
     others = network.members * network.width * ((network.layers - 1) * network.width + cells.outputs)
     taught = 4 * first + 6 * others  # products and additions, forward and backward
-    step = STEP_OVERHEAD + (taught * network.batch + ADAM * (first + others)) / machine_speed()
-    watching = 2 * (first + others) * min(cells.rows, 4096) / machine_speed()
+    speed = machine_speed(network.half)
+    step = STEP_OVERHEAD + taught * network.batch / speed + ADAM * (first + others) / machine_speed()
+    watching = 2 * (first + others) * min(cells.rows, 4096) / speed
     return max(1, int(seconds / (steps_an_epoch(cells.rows, network.batch) * step + watching)))

@@ -87,7 +87,7 @@ class Network(Part, frozen=True):
     """Small networks over the columns that are read cell by cell: their sizes, and how they are fitted.
 
     members, width, layers: how many members, how wide and deep each is. bins: in how many of them numbers fall.
-    epochs over the training rows, rows a step, AdamW's rate and decay.
+    epochs over the training rows, rows a step, AdamW's rate and decay. half: products are done in bfloat16.
     """
 
     members: int = Field(ge=2, le=256)
@@ -98,6 +98,7 @@ class Network(Part, frozen=True):
     batch: int = Field(ge=1)
     rate: float = Field(gt=0)
     decay: float = Field(ge=0)
+    half: bool
 
 
 class Fitting(Part, frozen=True):
