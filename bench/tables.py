@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -23,7 +23,8 @@ PEERS = ("LightGBM", "XGBoost", "CatBoost", "HistGradientBoosting", "AutoGluon")
 SECONDS = 60.0  # for firstlight and AutoGluon; the others take what their defaults take
 SHORT = 10.0
 LIMIT = 400.0  # seconds after which a peer is ended
-NETWORKS = {"RealMLP-TD-S": None, "TabM-D": ("telco_churn", "wine_quality")}  # on which tables; None: on all
+REALMLP, TABM = "RealMLP-TD-S", "TabM-D"
+TABLES_OF_TABM = ("telco_churn", "wine_quality")  # on which it takes less than an hour
 NETWORK_LIMIT = 1200.0
 TABLES: dict[str, tuple[str, Task]] = {
     "california_housing": ("MedHouseVal", "regression"),
@@ -128,21 +129,17 @@ def beaten(found: Sequence[tuple[str, dict[str, Result]]]) -> str:
     return f"{US} is ahead of " + ", ".join(told) + "." if told else ""
 
 
-NETWORKS_HEAD = ("table", *(cell for who in (US, *NETWORKS) for cell in (who, "seconds")))
+def head_beside(network: str) -> tuple[str, ...]:
+    """What stands in each column of the rows below."""
+    return ("table", US, "seconds", network, "seconds")
 
 
-def network_rows() -> Iterator[tuple[str, ...]]:
-    """A row a table: scores and seconds of our minute, and of networks in the time that they take."""
+def rows_beside(network: str, names: Collection[str]) -> Iterator[tuple[str, ...]]:
+    """A row for each of the named tables: scores and seconds of our minute, and of a network in the time it takes."""
     if not (python := peers_python()):
         return
     for name, files, task in shared_tables():
-        found = {US: _ours(files, task, SECONDS)}
-        for peer, only in NETWORKS.items():
-            if only is None or name in only:
-                found[peer] = _theirs(python, peer, files, task, NETWORK_LIMIT)
-        lowest = min(result.score for result in found.values() if result.score is not None)
-        cells = []
-        for who in (US, *NETWORKS):
-            result = found.get(who)
-            cells += [_bold(result.score, lowest), shown(result.seconds, 0)] if result else ["–", "–"]
-        yield (name, *cells)
+        if name in names:
+            results = (_ours(files, task, SECONDS), _theirs(python, network, files, task, NETWORK_LIMIT))
+            lowest = min(_lost(result.score) for result in results)
+            yield (name, *(cell for each in results for cell in (_bold(each.score, lowest), shown(each.seconds, 0))))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -88,14 +88,15 @@ def table_lines() -> list[str]:
     return beside_peers(found) if found else left_out("table", list(tables.TABLES))
 
 
-def network_lines() -> list[str]:
-    """Networks of others on the same tables."""
+def network_lines(network: str, names: Collection[str]) -> list[str]:
+    """A network of others on the same tables."""
     if not tables.peers_python():
         return ["Left out, as FIRSTLIGHT_PEERS was not set.", ""]
     return [
-        "Networks of pytabkit on the tables above, in the time that they take: the same scores, the lower, the better.",
+        f"{network} of pytabkit on tables of the above, in the time that it takes, {tables.NETWORK_LIMIT:g} s at the",
+        "most: the same scores, the lower, the better.",
         "",
-        *table(tables.NETWORKS_HEAD, tables.network_rows()),
+        *table(tables.head_beside(network), tables.rows_beside(network, names)),
     ]
 
 
@@ -293,7 +294,8 @@ SECTIONS = (
     Section("first", "The first minute: how long a person waits", first_minute_lines),
     Section("first", "The first fit: how good it is", first_fit_lines),
     Section("tables", "Tables: how good a fit is, beside the peers", table_lines),
-    Section("networks", "Tables: networks of others", network_lines),
+    Section("realmlp", "Tables: beside RealMLP", lambda: network_lines(tables.REALMLP, tables.TABLES)),
+    Section("tabm", "Tables: beside TabM", lambda: network_lines(tables.TABM, tables.TABLES_OF_TABM)),
     Section("other_tables", "Tables that nothing was tuned to", other_table_lines),
     Section("sizes", "Larger tables: seconds and memory", size_lines),
     Section("answers", "A million rows: how fast they are answered", answer_lines),

@@ -98,7 +98,7 @@ class Network(Part, frozen=True):
     batch: int = Field(ge=1)
     rate: float = Field(gt=0)
     decay: float = Field(ge=0)
-    half: bool
+    half: bool = False
 
 
 class Fitting(Part, frozen=True):
