@@ -1,6 +1,6 @@
 """One way to train one network on the same rows; prints the median seconds of an epoch, and R2 on training rows.
 
-Run as `python loop_peer.py WAY WIDTH LAYERS float32` or `bfloat16`, where what the way needs is installed.
+Run as `python loop_peer.py WAY WIDTH LAYERS`, where what the way needs is installed.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ def repeated(epoch: Callable[[], object]) -> Iterator[object]:
     return (epoch() for _ in range(EPOCHS))
 
 
-def firstlight(rows: Tensor, targets: Tensor, width: int, layers: int, half: bool) -> tuple[float, Answer]:
+def firstlight(rows: Tensor, targets: Tensor, width: int, layers: int) -> tuple[float, Answer]:
     """Its own loop, over one member that holds ten rows out."""
     from firstlight.plain.loop import fit_members
-    from firstlight.plain.network import Members, MembersInHalf
+    from firstlight.plain.network import Members
     from firstlight.plain.targets import member_squared_errors
 
     class Plain(nn.Module):
@@ -69,7 +69,7 @@ def firstlight(rows: Tensor, targets: Tensor, width: int, layers: int, half: boo
         def forward(self, values: Tensor) -> Tensor:
             return values
 
-    model = (MembersInHalf if half else Members)(nn.ModuleDict({"numbers": Plain()}), 1, width, layers, 1)
+    model = Members(nn.ModuleDict({"numbers": Plain()}), 1, width, layers, 1)
     learns = torch.ones(1, ROWS)
     learns[:, -10:] = 0
     epochs = fit_members(
@@ -78,16 +78,14 @@ def firstlight(rows: Tensor, targets: Tensor, width: int, layers: int, half: boo
     return seconds_of(epochs), lambda asked: model({"numbers": asked})[0]
 
 
-def by_hand(rows: Tensor, targets: Tensor, width: int, layers: int, half: bool) -> tuple[float, Answer]:
+def by_hand(rows: Tensor, targets: Tensor, width: int, layers: int) -> tuple[float, Answer]:
     """A loop over tensors in memory, as short as it can be."""
     model = network(width, layers)
     optimiser = torch.optim.AdamW(model.parameters(), lr=RATE, fused=True)
 
     def epoch() -> None:
         for chosen in torch.randperm(ROWS).split(BATCH):
-            with torch.autocast("cpu", torch.bfloat16, enabled=half):
-                answers = model(rows[chosen])
-            loss = mse_loss(answers.float(), targets[chosen])
+            loss = mse_loss(model(rows[chosen]), targets[chosen])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -95,7 +93,7 @@ def by_hand(rows: Tensor, targets: Tensor, width: int, layers: int, half: bool) 
     return seconds_of(repeated(epoch)), model
 
 
-def dataloader(rows: Tensor, targets: Tensor, width: int, layers: int, half: bool) -> tuple[float, Answer]:
+def dataloader(rows: Tensor, targets: Tensor, width: int, layers: int) -> tuple[float, Answer]:
     """The loop of PyTorch's own tutorial."""
     from torch.utils.data import DataLoader, TensorDataset
 
@@ -112,7 +110,7 @@ def dataloader(rows: Tensor, targets: Tensor, width: int, layers: int, half: boo
     return seconds_of(repeated(epoch)), model
 
 
-def skorch(rows: Tensor, targets: Tensor, width: int, layers: int, half: bool) -> tuple[float, Answer]:
+def skorch(rows: Tensor, targets: Tensor, width: int, layers: int) -> tuple[float, Answer]:
     """skorch's regressor."""
     from skorch import NeuralNetRegressor
 
@@ -123,7 +121,7 @@ def skorch(rows: Tensor, targets: Tensor, width: int, layers: int, half: bool) -
     return seconds_of(repeated(lambda: net.partial_fit(rows, targets))), net.module_
 
 
-def lightning(rows: Tensor, targets: Tensor, width: int, layers: int, half: bool) -> tuple[float, Answer]:
+def lightning(rows: Tensor, targets: Tensor, width: int, layers: int) -> tuple[float, Answer]:
     """Lightning's trainer, without logs, checkpoints and bars."""
     import pytorch_lightning as pl
     from torch.utils.data import DataLoader, TensorDataset
@@ -154,7 +152,7 @@ def lightning(rows: Tensor, targets: Tensor, width: int, layers: int, half: bool
     return median(after - before for before, after in pairwise(ends)), model
 
 
-def keras(rows: Tensor, targets: Tensor, width: int, layers: int, half: bool) -> tuple[float, Answer]:
+def keras(rows: Tensor, targets: Tensor, width: int, layers: int) -> tuple[float, Answer]:
     """Keras on PyTorch."""
     os.environ["KERAS_BACKEND"] = "torch"
     import keras as library
@@ -179,10 +177,10 @@ WAYS = {
 
 def main() -> None:
     """Trains in the way that the command line names."""
-    way, width, layers, kind = sys.argv[1:]
+    way, width, layers = sys.argv[1:]
     torch.manual_seed(0)
     rows, targets = table()
-    seconds, answer = WAYS[way](rows, targets, int(width), int(layers), kind == "bfloat16")
+    seconds, answer = WAYS[way](rows, targets, int(width), int(layers))
     with torch.no_grad():
         missed = mse_loss(answer(rows[:CHECKED]), targets[:CHECKED]) / targets[:CHECKED].var()
     print(seconds)

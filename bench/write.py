@@ -173,8 +173,7 @@ def loop_lines() -> list[str]:
     return [
         f"Seconds of an epoch of {loop_peer.ROWS} rows of {loop_peer.COLUMNS} columns, {loop_peer.BATCH} a step,",
         f"by AdamW: medians of {loop_speed.TIMES} processes, in turns; the others: so many times ours. By hand: a loop",
-        "over tensors in memory, with the fused optimiser (`bench/loop_peer.py`). R2 is on training rows. bfloat16:",
-        "in firstlight, as in fits on machines that are quicker in it, and by hand; the others are in float32.",
+        "over tensors in memory, with the fused optimiser (`bench/loop_peer.py`). R2 is on training rows.",
         "",
         *table(loop_speed.HEAD, loop_speed.rows()),
         "The small networks of a table: an epoch of the same rows, with their features and what is held out,",
