@@ -52,7 +52,8 @@ def requested(
     if plan is not None:
         given = {
             "task": task, "by_time": by_time, "group": group, "time": time, "seed": seed or None,
-            "pretrained": pretrained, "test": test is not None,
+            "pretrained": pretrained, "test": test is not None, "label": label,
+            "sheet": sheet if source is None else None,
         }  # fmt: skip
         return _by_plan(source, target, plan, folder, sheet, [name for name, value in given.items() if value])
     if source is None:

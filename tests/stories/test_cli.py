@@ -263,6 +263,13 @@ class TestRefusals:
         assert run("fit", penguins, "--target", "island", "--plan", plan).err == (
             "the plan predicts 'species', not 'island'; leave --target away.\n"
         )
+        for option in ("label", "sheet"):
+            assert run("fit", "--plan", plan, f"--{option}", "one").err == (
+                f"{option} stands in the plan; change it there, or leave the plan away.\n"
+            )
+        assert run("fit", penguins, "--plan", plan, "--labels", penguins).err == (
+            "--labels does not go with --plan: the plan's rows have their labels.\n"
+        )
 
     def test_control_characters_in_a_refusal_are_spelt_out(self, run: Run) -> None:
         assert run("fit", "\x1bc.csv", "--target", "y").err == ("there is no file '\\x1bc.csv'; check the path.\n")

@@ -93,6 +93,8 @@ def _request(asked: Asked) -> Request:
     if asked.plan is not None:
         refuse_missing_file(asked.plan)
     source: str | Table | None = asked.source
+    if asked.plan is not None and asked.labels is not None:
+        raise Refused("--labels does not go with --plan: the plan's rows have their labels.")
     if asked.source is not None and asked.plan is None:
         source = table_with(
             asked.source, asked.sheet, [asked.target, asked.by_time, asked.group], target_needed=True,
