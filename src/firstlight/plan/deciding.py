@@ -95,7 +95,7 @@ def decide(
         "target.task": why,
         **{f"columns.{decision.column.name}": decision.reason for decision in decisions},
         **split_reasons(split),
-        "network.bins": f"{whole(taught)} training rows: 64 or more for a bin, at most 64 bins",
+        "network.bins": f"{whole(taught)} training rows: 64 or more for a bin, at most 128 bins",
         "network.half": "whichever products are quicker on this machine",
         "network.members": "each learns from other folds, so that every training row is also predicted unseen",
         "network.batch": f"what searches over many tables found for {whole(taught)} rows",
