@@ -143,7 +143,7 @@ def test_larger_tables_have_larger_batches(rows: int, more: int) -> None:
 def test_many_columns_and_few_rows_make_for_fewer_bins() -> None:
     assert network(10, 10_000, 4000, 0).bins == 2
     assert network(10, 100).bins == 4
-    assert network(10, 100_000).bins == 128
+    assert network(10, 100_000, 8).bins == 128
 
 
 def test_the_speed_is_measured_once_and_then_read(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
