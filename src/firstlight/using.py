@@ -27,7 +27,7 @@ from firstlight.model.predictions import Predictions, predictions
 from firstlight.plan.plan import Plan, Task
 from firstlight.refusal import Refused, column_named
 from firstlight.store.folder import METRICS, ROWS, model_path, read_metrics
-from firstlight.store.model_file import load_model
+from firstlight.store.model_file import CLOSE, CLOSE_IN_HALF, load_model
 from firstlight.store.run import Run
 from firstlight.workflow import (
     Choices,
@@ -155,7 +155,7 @@ def _on_own_rows(run: Run) -> Tested:
     opened = open_rows(place, reread(plan), plan_here)
     rows = prepare_rows(opened, Choices(), plan_here)[0].rows
     evaluation = evaluate_on(run.predictor, rows.test, rows.truth, groups_of(rows.test, plan.split))
-    if evaluation is None or not _same_scores(evaluation, run.evaluation):
+    if evaluation is None or not _same_scores(evaluation, run.evaluation, CLOSE_IN_HALF if plan.in_half else CLOSE):
         raise Refused(f"{place} has changed since the fit, so its test rows cannot be told from the others.")
     before = read_metrics(run.folder).get("looks") if run.folder else None  # the Run may be older than its file
     looks = max(run.looks, before if isinstance(before, int) else 0) + 1
@@ -164,14 +164,14 @@ def _on_own_rows(run: Run) -> Tested:
     return Tested(evaluation, said, f"the run's own {evaluation.rows} test rows", looks, recorded, ())
 
 
-def _same_scores(now: Evaluation, then: Evaluation) -> bool:
+def _same_scores(now: Evaluation, then: Evaluation, close: float) -> bool:
     """Whether the same model was asked about the same rows; the last digits may differ between machines."""
     scores = [
         [score.value for contender in found.contenders for score in contender.scores if score.value is not None]
         for found in (now, then)
     ]
     pairs = zip(*scores, strict=False)
-    return now.rows == then.rows and all(math.isclose(*pair, rel_tol=1e-4, abs_tol=1e-6) for pair in pairs)
+    return now.rows == then.rows and all(math.isclose(*pair, rel_tol=close, abs_tol=close / 100) for pair in pairs)
 
 
 def _on_new_rows(run: Run, table: Table) -> Tested:

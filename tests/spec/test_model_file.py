@@ -16,13 +16,16 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+import firstlight
 from firstlight.evaluate.stored import as_json
 from firstlight.model.answers import ClassAnswers, NumberAnswers
 from firstlight.model.predictor import CONSTANT, LINE, NETWORK
+from firstlight.plain.network import MembersInHalf
 from firstlight.refusal import Refused
 from firstlight.store.audit import audit
 from firstlight.store.model_file import EXAMPLES, FILE_NAME, load_model, save_model
 from firstlight.store.run import Run
+from firstlight.using import evaluate
 from firstlight.workflow import Choices
 
 if TYPE_CHECKING:
@@ -96,6 +99,24 @@ def test_a_few_training_rows_and_nothing_of_the_test_rows_stand_in_it(run: Run) 
     assert {len(cells) for cells in examples["rows"].values()} == {EXAMPLES}
     assert set(examples["rows"]) == set(run.predictor.plan.inputs)
     assert [len(answers) for answers in examples["answers"].values()] == [EXAMPLES] * 3
+
+
+def test_a_model_in_half_precision_loads_and_is_tested_on_a_machine_that_rounds_otherwise(
+    fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = pl.DataFrame({"x": range(600), "y": [row * 37 % 101 / 7 for row in range(600)]})
+    table = tmp_path / "table.csv"
+    rows.with_columns(answer=1e4 + 1e3 * (pl.col("x") / 100).sin() + 50 * pl.col("y")).write_csv(table)
+    plan = fit(table, Choices("answer")).predictor.plan
+    assert plan.network is not None
+    network = plan.network.model_copy(update={"half": True, "epochs": 8})
+    halved = plan.model_copy(update={"network": network, "parts": {}})
+    run = fit(table, Choices(), plan=halved, keep=NETWORK)
+    before = run.predict(rows)["answer"]
+    monkeypatch.setattr(MembersInHalf, "kind", torch.float32)
+    again = firstlight.load(path_of(run).parent)
+    assert not again.predict(rows)["answer"].equals(before)
+    assert evaluate(again).looks == 2
 
 
 def test_a_model_that_was_not_tested_is_saved_too(fit: Fit) -> None:

@@ -35,7 +35,7 @@ class Members(nn.Module):
         signal = features.expand(len(self.output.weight), -1, -1)  # every member sees the same features
         for layer in self.hidden:
             signal = F.relu(layer(signal))
-        return self.output(signal).float()  # type: ignore[no-any-return]
+        return self.output(signal.float())  # type: ignore[no-any-return]
 
 
 class MembersInHalf(Members):

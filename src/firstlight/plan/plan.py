@@ -204,6 +204,11 @@ class Plan(Part, frozen=True):
         }
 
     @property
+    def in_half(self) -> bool:
+        """Whether any products are done in bfloat16, whose last bits are not the same on all machines."""
+        return any(getattr(settings, "half", False) for settings in (self.network, *self.parts.values()))
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """The names of the columns that are used to predict."""
         return tuple(column.name for column in self.columns if column.kind != LEFT_OUT)
