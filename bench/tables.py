@@ -24,7 +24,7 @@ SECONDS = 60.0  # for firstlight and AutoGluon; the others take what their defau
 SHORT = 10.0
 LIMIT = 400.0  # seconds after which a peer is ended
 REALMLP, TABM = "RealMLP-TD-S", "TabM-D"
-TABLES_OF_TABM = ("telco_churn", "wine_quality")  # on which it takes less than an hour
+TABLES_OF_TABM = ("telco_churn", "wine_quality")
 NETWORK_LIMIT = 1200.0
 TABLES: dict[str, tuple[str, Task]] = {
     "california_housing": ("MedHouseVal", "regression"),
@@ -136,10 +136,9 @@ def head_beside(network: str) -> tuple[str, ...]:
 
 def rows_beside(network: str, names: Collection[str]) -> Iterator[tuple[str, ...]]:
     """A row for each of the named tables: scores and seconds of our minute, and of a network in the time it takes."""
-    if not (python := peers_python()):
-        return
+    python = peers_python()
     for name, files, task in shared_tables():
-        if name in names:
+        if python and name in names:
             results = (_ours(files, task, SECONDS), _theirs(python, network, files, task, NETWORK_LIMIT))
             lowest = min(_lost(result.score) for result in results)
             yield (name, *(cell for each in results for cell in (_bold(each.score, lowest), shown(each.seconds, 0))))

@@ -52,10 +52,10 @@ def requested(
     if plan is not None:
         given = {
             "task": task, "by_time": by_time, "group": group, "time": time, "seed": seed or None,
-            "pretrained": pretrained, "test": test is not None, "label": label,
-            "sheet": sheet if source is None else None,
+            "pretrained": pretrained, "test": test is not None,
+            **({"label": label, "sheet": sheet} if source is None else {}),
         }  # fmt: skip
-        return _by_plan(source, target, plan, folder, sheet, [name for name, value in given.items() if value])
+        return _by_plan(source, target, plan, folder, sheet, label, [name for name, value in given.items() if value])
     if source is None:
         raise Refused("name a table and its column to predict, or a plan that names both.")
     choices = Choices(
@@ -68,7 +68,7 @@ def requested(
 
 def _by_plan(
     source: Source | None, target: str | None, plan: Plan | str | Path, out: Path | None, sheet: str | None,
-    given: list[str],
+    label: str | None, given: list[str],
 ) -> Request:  # fmt: skip
     folder = None if isinstance(plan, Plan) else Path(plan).parent
     plan = plan if isinstance(plan, Plan) else read_plan(Path(plan))
@@ -79,7 +79,8 @@ def _by_plan(
     if source is None:
         return Request(place_of(plan, folder, ROWS), reread(plan), placed(plan, folder), out)
     again = reread(plan)
-    return Request(source, replace(again, sheet=sheet or again.sheet), placed(plan, folder), out)
+    again = replace(again, sheet=sheet or again.sheet, label=label or again.label)
+    return Request(source, again, placed(plan, folder), out)
 
 
 def read_plan(path: Path) -> Plan:

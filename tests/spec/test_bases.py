@@ -115,6 +115,12 @@ class TestCodes:
         monkeypatch.setattr(bases, "BASES_AT_ONCE", 1)
         assert torch.equal(base_codes(rows, {"dna": 6}, both_strands=True), whole)
 
+    def test_how_many_are_looked_up_at_once_does_not_change_the_bases(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        rows = pl.DataFrame({"dna": ["GATTACA", "C C\nC", None, "ACGTNAC", "", "é" * 9, "T" * 30, "acgtacg"]})
+        whole = base_codes(rows, {"dna": 7})
+        monkeypatch.setattr(bases, "LETTERS_AT_ONCE", 1)
+        assert torch.equal(base_codes(rows, {"dna": 7}), whole)
+
 
 class TestStrands:
     """A sequence, read from its other side."""

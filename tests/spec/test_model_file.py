@@ -106,7 +106,7 @@ def test_a_model_in_half_precision_loads_and_is_tested_on_a_machine_that_rounds_
 ) -> None:
     rows = pl.DataFrame({"x": range(600), "y": [row * 37 % 101 / 7 for row in range(600)]})
     table = tmp_path / "table.csv"
-    rows.with_columns(answer=1e4 + 1e3 * (pl.col("x") / 100).sin() + 50 * pl.col("y")).write_csv(table)
+    rows.with_columns(answer=1e6 * (pl.col("x") / 100).sin() + 5e4 * pl.col("y") - 5e5).write_csv(table)
     plan = fit(table, Choices("answer")).predictor.plan
     assert plan.network is not None
     network = plan.network.model_copy(update={"half": True, "epochs": 8})
@@ -117,6 +117,9 @@ def test_a_model_in_half_precision_loads_and_is_tested_on_a_machine_that_rounds_
     again = firstlight.load(path_of(run).parent)
     assert not again.predict(rows)["answer"].equals(before)
     assert evaluate(again).looks == 2
+    for weight, more in (("network.columns.output.bias", 0.1), ("line.sums.bias", 1e3)):
+        content = changed(run, lambda tensors, weight=weight, more=more: tensors[weight].add_(more), nothing)  # type: ignore[misc]
+        assert "does not give the answers again" in refusal(content, tmp_path)
 
 
 def test_a_model_that_was_not_tested_is_saved_too(fit: Fit) -> None:
@@ -274,6 +277,11 @@ def put(part: str, name: str, value: object) -> Callable[[dict[str, Any]], None]
         told[part][name] = value
 
     return placed
+
+
+@pytest.mark.parametrize("deviation", [-1.0, 0.0, 1e9])
+def test_a_unit_that_would_make_all_answers_alike_is_refused(deviation: float, run: Run, tmp_path: Path) -> None:
+    refusal(changed(run, nothing, put("state", "deviation", deviation)), tmp_path)
 
 
 @pytest.mark.parametrize(

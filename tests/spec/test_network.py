@@ -47,6 +47,14 @@ def test_half_the_precision_gives_nearly_the_same_answers_and_slopes() -> None:
     torch.testing.assert_close(slopes[1], slopes[0], rtol=0.05, atol=0.05)
 
 
+def test_the_last_layer_keeps_its_precision() -> None:
+    model, seen = network(half=True), list[torch.dtype]()
+    for layer in (model.hidden[1], model.output):
+        layer.register_forward_pre_hook(lambda _, given: seen.append(given[0].dtype))
+    model(inputs())
+    assert seen == [torch.bfloat16, torch.float32]
+
+
 def test_a_member_alone_is_a_multilayer_perceptron() -> None:
     model = network()
     features = torch.cat([module(inputs()[name]).float() for name, module in model.features.items()], dim=1)

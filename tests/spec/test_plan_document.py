@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import Any
 
@@ -111,6 +112,12 @@ def read(text: str) -> Plan:
 def test_a_plan_is_read_back_as_it_was() -> None:
     assert read(to_toml(PLAN)) == PLAN
     assert to_toml(read(to_toml(PLAN))) == to_toml(PLAN)
+
+
+def test_a_plan_from_before_half_precision_is_in_full() -> None:
+    older = re.sub(r"(?s)(\[network\].*?)\nhalf[^\n]*", r"\1", to_toml(PLAN), count=1)
+    assert older != to_toml(PLAN)
+    assert from_toml(older, "plan.toml") == PLAN
 
 
 def test_every_kind_stands_in_the_plan_of_this_test() -> None:

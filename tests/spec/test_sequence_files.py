@@ -107,6 +107,7 @@ def test_small_letters_gaps_and_rna_stay_as_they_are(tmp_path: Path) -> None:
     [
         (gzip.compress, "gzip", True),
         (lambda content: gzip.compress(content[:21]) + gzip.compress(content[21:]), "gzip", True),
+        (lambda content: gzip.compress(content) + bytes(512), "gzip", False),
         (bz2.compress, "bzip2", False),
         (lzma.compress, "xz", False),
     ],

@@ -267,8 +267,11 @@ class TestRefusals:
             assert run("fit", "--plan", plan, f"--{option}", "one").err == (
                 f"{option} stands in the plan; change it there, or leave the plan away.\n"
             )
-        assert run("fit", penguins, "--plan", plan, "--labels", penguins).err == (
-            "--labels does not go with --plan: the plan's rows have their labels.\n"
+        assert run("fit", "--plan", plan, "--labels", penguins).err == (
+            "--labels names the labels of a source of sequences; name that, too.\n"
+        )
+        assert run("fit", penguins, "--plan", plan, "--label", "(.)").err == (
+            f"{penguins} holds no sequences (FASTA or FASTQ), which labels are looked up for; name --target.\n"
         )
 
     def test_control_characters_in_a_refusal_are_spelt_out(self, run: Run) -> None:

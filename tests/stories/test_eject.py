@@ -89,6 +89,7 @@ class Case:
     without: tuple[str, ...] = ("price",)
     test: Callable[[pl.DataFrame, Path], Path] | None = None
     rows: int = 90
+    half: bool = False
 
 
 CASES = {
@@ -108,6 +109,7 @@ CASES = {
     "half is the test": Case(as_csv, Choices("label", test=0.5, seed=7), LINE),
     "classes, with trees": Case(as_csv, Choices("label"), NETWORK, rows=700),
     "numbers, with trees": Case(as_parquet, Choices("price"), NETWORK, ("label",), rows=700),
+    "in half precision": Case(as_csv, Choices("label"), NETWORK, rows=700, half=True),
     "a test file": Case(as_csv, Choices("label"), NETWORK, test=as_csv),
     "a test file of another format": Case(as_parquet, Choices("price"), NETWORK, ("label",), test=as_parquet),
 }
@@ -124,7 +126,10 @@ def fitted(request: pytest.FixtureRequest, fit: Fit, tmp_path_factory: pytest.Te
         rows = rows[:60]
         choices = Choices(choices.target, test=test)
     source = case.write(rows, folder / "rows.data")
-    return fit(source, choices, keep=case.keep, out=folder / "runs" / "one")
+    with pytest.MonkeyPatch.context() as patch:  # whatever is quicker on this machine
+        patch.setattr(budget, "half_pays", lambda: case.half)
+        patch.setattr(budget, "machine_speed", lambda half=False: 2e11 if half else 1e11)
+        return fit(source, choices, keep=case.keep, out=folder / "runs" / "one")
 
 
 def script_of(run: Run) -> Path:

@@ -93,11 +93,11 @@ def _request(asked: Asked) -> Request:
     if asked.plan is not None:
         refuse_missing_file(asked.plan)
     source: str | Table | None = asked.source
-    if asked.plan is not None and asked.labels is not None:
-        raise Refused("--labels does not go with --plan: the plan's rows have their labels.")
-    if asked.source is not None and asked.plan is None:
+    if asked.source is None and asked.labels is not None:
+        raise Refused("--labels names the labels of a source of sequences; name that, too.")
+    if asked.source is not None and (asked.plan is None or asked.labels is not None):
         source = table_with(
-            asked.source, asked.sheet, [asked.target, asked.by_time, asked.group], target_needed=True,
+            asked.source, asked.sheet, [asked.target, asked.by_time, asked.group], target_needed=asked.plan is None,
             label=asked.label, labels=asked.labels,
         )  # fmt: skip
     elif asked.source is not None:

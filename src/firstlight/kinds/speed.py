@@ -19,7 +19,7 @@ COMPARED = 64  # numbers that say where a row lies, where rows are compared
 
 def machine_speed(half: bool = False) -> float:
     """Products and additions a second that a fit reaches here, with float32 or half of it, bfloat16."""
-    return measured_once(_name("halved products" if half else "products"), lambda: _measured_speed(half))
+    return measured_once(_name("products in bfloat16" if half else "products"), lambda: _measured_speed(half))
 
 
 def adding_speed() -> float:

@@ -64,13 +64,12 @@ def fit_members(
 
     inputs, targets: (rows, ...) each; learns: (members, rows); losses_of(outputs, targets): (members, rows).
     """
-    rows = len(targets)
-    optimiser, schedule = descent(model, rate, decay, epochs * math.ceil(min(rows, MANY_ROWS) / batch))
-    watched = torch.randperm(rows)[:4096]  # enough rows to see how held-out rows fare
+    optimiser, schedule = descent(model, rate, decay, epochs * math.ceil(min(len(targets), MANY_ROWS) / batch))
+    watched = torch.randperm(len(targets))[:4096]  # enough rows to see how held-out rows fare
     for epoch in range(1, epochs + 1):
         model.train()
         total = torch.zeros(())
-        for chosen in torch.randperm(rows)[:MANY_ROWS].split(batch):
+        for chosen in torch.randperm(len(targets))[:MANY_ROWS].split(batch):
             outputs = model(rows_of(inputs, chosen))  # forward
             weights = learns[:, chosen]
             loss = (losses_of(outputs, targets[chosen]) * weights).sum() / weights.sum().clamp_min(1)
@@ -81,8 +80,9 @@ def fit_members(
             total += loss.detach() * len(chosen)
         for state in optimiser.state.values():  # of units that no row moves any more; below 1e-38 they slow all down
             state["exp_avg"].masked_fill_(state["exp_avg"].abs() < 1e-25, 0)
-        missed = losses_of(outputs_of(model, inputs, watched), targets[watched]) * (1 - learns[:, watched])
-        yield epoch, total.item() / min(rows, MANY_ROWS), (missed.sum() / (1 - learns[:, watched]).sum()).item()
+        held_out = 1 - learns[:, watched]
+        losses = losses_of(outputs_of(model, inputs, watched), targets[watched]) * held_out
+        yield epoch, total.item() / min(len(targets), MANY_ROWS), (losses.sum() / held_out.sum()).item()
 
 
 def up_to(epochs: Iterator[tuple[int, float, float]], last: int) -> Iterator[tuple[int, float, float]]:

@@ -21,7 +21,7 @@ class MemberLinear(nn.Module):
 class Members(nn.Module):
     """Networks side by side over the same features: a (rows, ...) tensor a kind to (members, rows, outputs) float32."""
 
-    kind = torch.float32  # of the numbers that are multiplied
+    kind = torch.float32  # of the numbers that all layers but the last multiply
 
     def __init__(self, features: nn.ModuleDict, members: int, width: int, layers: int, outputs: int) -> None:
         super().__init__()
@@ -39,6 +39,6 @@ class Members(nn.Module):
 
 
 class MembersInHalf(Members):
-    """The same, their products done in bfloat16, half of float32: some processors are several times quicker in it."""
+    """The same in bfloat16, half of float32, but for the last layer: some processors are far quicker in it."""
 
     kind = torch.bfloat16

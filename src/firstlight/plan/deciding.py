@@ -96,7 +96,7 @@ def decide(
         **{f"columns.{decision.column.name}": decision.reason for decision in decisions},
         **split_reasons(split),
         "network.bins": f"{whole(taught)} training rows: 64 or more for a bin, at most 128 bins",
-        "network.half": "whichever products are quicker on this machine",
+        "network.half": "whichever is quicker on this machine, and never for few rows",
         "network.members": "each learns from other folds, so that every training row is also predicted unseen",
         "network.batch": f"what searches over many tables found for {whole(taught)} rows",
         "network.epochs": "as many as fit into the time, on this machine"

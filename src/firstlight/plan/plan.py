@@ -87,7 +87,7 @@ class Network(Part, frozen=True):
     """Small networks over the columns that are read cell by cell: their sizes, and how they are fitted.
 
     members, width, layers: how many members, how wide and deep each is. bins: in how many of them numbers fall.
-    epochs over the training rows, rows a step, AdamW's rate and decay. half: products are done in bfloat16.
+    epochs over the training rows, rows a step, AdamW's rate and decay. half: hidden layers are in bfloat16.
     """
 
     members: int = Field(ge=2, le=256)
@@ -205,7 +205,7 @@ class Plan(Part, frozen=True):
 
     @property
     def in_half(self) -> bool:
-        """Whether any products are done in bfloat16, whose last bits are not the same on all machines."""
+        """Whether anything is reckoned in bfloat16, so coarsely that other machines come to other third digits."""
         return any(getattr(settings, "half", False) for settings in (self.network, *self.parts.values()))
 
     @property

@@ -36,7 +36,8 @@ from firstlight.store.audit import LENGTH_BYTES, Entry, Header, audit, read_tens
 FORMAT = "firstlight 1"
 EXAMPLES = 5
 PIXELS = "examples."  # before the name of a column, the name of the tensor of its examples' pixels
-# Answers are the same to the bit on the machine that made the model; this close on others, in deviations of the target.
+# Answers are the same to the bit on the machine that fitted the model, and this close on others, counted in deviations
+# of the target from its mean. Networks in half precision round coarsely, and on each kind of machine otherwise.
 CLOSE, CLOSE_IN_HALF = 1e-4, 0.02
 DTYPES = {"F32": torch.float32, "F64": torch.float64, "I32": torch.int32, "I64": torch.int64, "U8": torch.uint8}
 FILE_NAME = "model.safetensors"
@@ -189,23 +190,24 @@ def load_model(path: Path) -> Stored:
         evaluation = json.loads(header.metadata.get("evaluation", "null"))
     except (KeyError, IndexError, ValueError, RuntimeError, TypeError, pl.exceptions.PolarsError) as error:
         raise Refused(f"{path} is damaged: its parts do not fit together ({_first_line(error)}).") from error
-    close = CLOSE_IN_HALF if plan.in_half else CLOSE
-    if not _same_answers(answers, examples.answers, close, predictor.unit.deviation):
+    if not _same_answers(answers, examples.answers, predictor):
         raise Refused(f"{path} is damaged: the model does not give the answers again that were saved with it.")
     return Stored(predictor, from_json(evaluation) if evaluation is not None else None)
 
 
 def _same_answers(
     now: Mapping[str, tuple[tuple[float, ...], ...]], then: Mapping[str, tuple[tuple[float, ...], ...]],
-    close: float, deviation: float,
+    predictor: Predictor,
 ) -> bool:  # fmt: skip
     """Whether all models give the same answers, to what differs between machines; without any, nothing is proven."""
     if now.keys() != then.keys() or not all(then.values()):
         return False
-    pairs = [tuple(torch.tensor(said[name], dtype=torch.float64) for said in (now, then)) for name in now]
-    return all(
-        new.shape == old.shape and torch.allclose(new, old, rtol=close, atol=close * deviation) for new, old in pairs
-    )
+    mean, deviation, same = predictor.unit.mean, predictor.unit.deviation, []
+    for name in now:
+        new, old = ((torch.tensor(said[name], dtype=torch.float64) - mean) / deviation for said in (now, then))
+        close = CLOSE_IN_HALF if name == NETWORK and predictor.plan.in_half else CLOSE
+        same.append(new.shape == old.shape and torch.allclose(new, old, rtol=close, atol=close))
+    return all(same)
 
 
 def _first_line(error: Exception) -> str:
@@ -230,6 +232,10 @@ def _predictor(plan: Plan, state: State, header: Header, tensors: Mapping[str, T
         raise ValueError(f"{state.kept!r} is no model of it")
     if (plan.target.task == "classification") != (len(state.labels) > 1):
         raise ValueError("its labels do not fit its task")
+    if not (math.isfinite(state.mean) and 0 < state.deviation < math.inf):
+        raise ValueError("the unit of its target is none")
+    if state.labels and (state.mean, state.deviation) != (0, 1):
+        raise ValueError("it has classes, and a unit as if they were numbers")
     outputs = outputs_for(encoders)
     parts = parts_of(plan, encoders)
     if len(state.weights) != len(parts) or not all(0 <= weight < math.inf for weight in state.weights):
