@@ -157,8 +157,9 @@ def _file(source: Source) -> _File:
     if form == "fastq" and (shorter := _without_blank_end(content)) is not None:
         content, exact = shorter, False
     lines = lines_of(BytesIO(content))
+    starts = _starts_of(lines)
     if form == "fastq":
-        _check_fastq(source.location, content, lines, notes)
+        _check_fastq(source.location, content, lines, starts, notes)
         number, is_sequence = np.arange(len(lines)) // 4 + 1, np.arange(len(lines)) % 4 == 1
         records = fastq_records(lines)
     else:
@@ -169,7 +170,7 @@ def _file(source: Source) -> _File:
         if (above != "").any():
             notes.append(f"what stands above the first > is skipped ({counted(len(above), 'line')})")
         records = fasta_records(lines)
-    meaning = np.where(is_sequence, _meaning_of_lines(content, _starts_of(lines)), 0)
+    meaning = np.where(is_sequence, _meaning_of_lines(content, starts), 0)
     if len(odd := np.unique(number[meaning & _ODD > 0])):
         notes.append(_note_on_letters(source.location, records["sequence"], odd))
     if (meaning & _BLANK).any():
@@ -185,8 +186,8 @@ def _content(source: Source, notes: list[str]) -> tuple[bytes, bool]:
     if len(content) > LARGEST_CONTENT:
         raise Refused(f"{source.location} holds more than 4 GB; split it and name the files by a pattern.")
     exact = source.path is not None and source.packed in _PLAIN_UNPACKS
-    if source.packed:
-        exact &= source.path is not None and not _is_padded(Path(source.path))
+    if source.path is not None and source.packed:
+        exact &= not _is_padded(Path(source.path))
     if not content.isascii():  # far quicker to ask
         text = text_of(content, source.location)
         notes += text.notes
@@ -243,12 +244,12 @@ def _without_blank_end(content: bytes) -> bytes | None:
     return shorter if shorter.count(b"\n") % 4 == 0 else None
 
 
-def _check_fastq(location: str, content: bytes, lines: pl.Series, notes: list[str]) -> None:
+def _check_fastq(location: str, content: bytes, lines: pl.Series, starts: NDArray[np.int64], notes: list[str]) -> None:
     """Raises Refused, with its number, for the first record that is not whole; notes names that do not agree."""
     records = len(lines) // 4
     above, sequence, below, quality = (lines[line : 4 * records].gather_every(4) for line in range(4))
     strange = np.zeros(records, dtype=bool)
-    numbers = np.searchsorted(_starts_of(lines), _strange_letters(content), side="right") - 1
+    numbers = np.searchsorted(starts, _strange_letters(content), side="right") - 1
     strange[numbers[(numbers % 4 == 3) & (numbers < 4 * records)] // 4] = True
     faults = {
         "does not begin with an @ line": ~above.str.starts_with("@"),
