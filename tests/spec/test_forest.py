@@ -12,8 +12,18 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from firstlight.kinds.cells import Cells
-from firstlight.kinds.forest import sizes
-from firstlight.plain.forest import Bins, Forest, best_questions, binned, bins_of, edges_of, fit_forest, ranks_of
+from firstlight.kinds.forest import shrub_sizes, sizes
+from firstlight.plain.forest import (
+    Bins,
+    Forest,
+    best_questions,
+    beyond_chance,
+    binned,
+    bins_of,
+    edges_of,
+    fit_forest,
+    ranks_of,
+)
 from firstlight.plain.loop import learning, outputs_of
 from firstlight.plain.targets import member_log_losses, member_squared_errors
 
@@ -25,14 +35,13 @@ def chance(seed: int = 0) -> torch.Generator:
 
 
 def grown(
-    inputs: dict[str, Tensor], targets: Tensor, outputs: int, folds: Tensor | None = None, members: int = 2
+    inputs: dict[str, Tensor], targets: Tensor, outputs: int, *, members: int = 2, cautious: bool = False
 ) -> tuple[Forest, list[tuple[int, float, float]]]:
-    folds = torch.arange(len(targets)) % 4 if folds is None else folds
     losses = member_squared_errors if targets.is_floating_point() else member_log_losses
     torch.manual_seed(0)
     forest = Forest(bins_of(inputs, list(inputs), 32), members, EPOCHS * TREES, 4, outputs)
-    learns = learning(folds, members)
-    return forest, list(fit_forest(forest, inputs, targets, learns, losses, EPOCHS, 0.2, 1.0, 3.0))
+    learns = learning(torch.arange(len(targets)) % 4, members)
+    return forest, list(fit_forest(forest, inputs, targets, learns, losses, EPOCHS, 0.2, 1.0, 3.0, cautious))
 
 
 def test_a_number_falls_into_the_bin_that_begins_below_it_and_a_gap_into_bin_0() -> None:
@@ -212,6 +221,32 @@ def test_an_unknown_word_is_answered_with_what_lies_between_the_known_ones() -> 
     assert answers[1] < 0.1
 
 
+def test_of_what_leaves_explain_that_is_left_which_chance_would_not() -> None:
+    """By hand: 3 leaves of 10, 20 and 0 rows whose errors have a mean square of 2 explain 40 + 5; chance, 2 x 2."""
+    errors = torch.tensor([20.0, 10.0, 0.0]).view(1, 3, 1)
+    rows = torch.tensor([10.0, 20.0, 0.0]).view(1, 3, 1)
+    assert beyond_chance(errors, rows, torch.full((1, 1, 1), 2.0)).item() == pytest.approx(1 - 4 / 45)
+    assert beyond_chance(errors, rows, torch.full((1, 1, 1), 100.0)).item() == 0
+    assert beyond_chance(torch.zeros(1, 3, 1), rows, torch.zeros(1, 1, 1)).item() == 1
+
+
+@pytest.mark.parametrize("classes", [True, False])
+def test_cautious_trees_learn_less_by_heart_and_what_there_is_to_learn(classes: bool) -> None:
+    inputs = {"numbers": torch.randn(600, 5, generator=chance(), dtype=torch.float64)}
+    clear = inputs["numbers"][:, 0] > 0
+    noise = torch.randint(0, 2, (600,), generator=chance(1)).bool()
+    lost = {
+        (told, cautious): grown(inputs, truth.long() if classes else truth.float(), 2 if classes else 1,
+                                cautious=cautious)[1][-1][2]
+        for told, truth in {"clear": clear, "noise": noise}.items()
+        for cautious in (True, False)
+    }  # fmt: skip
+    guess = noise.float().mean()
+    known = (-(guess.log() + (1 - guess).log()) / 2 if classes else guess * (1 - guess)).item()
+    assert lost["noise", True] - known < 0.6 * (lost["noise", False] - known)
+    assert lost["clear", True] < 0.1 * known
+
+
 def half_and_half(rows: int) -> tuple[Tensor, Tensor]:
     order = torch.randperm(rows, generator=chance())
     return order[: rows // 2], order[rows // 2 :]
@@ -272,3 +307,11 @@ def test_sizes_follow_the_time() -> None:
     trees = [each.members * each.trees for each in found]
     assert trees == sorted(trees)
     assert trees[0] < trees[2]
+
+
+@pytest.mark.parametrize("rows", [500, 5_000, 50_000])
+def test_shrubs_ask_less_than_the_forest_and_leave_out_what_is_chance(rows: int) -> None:
+    cells = Cells(rows=rows, different=(rows,) * 12, vocabularies=(9,), outputs=1)
+    forest, shrubs = sizes(cells, None), shrub_sizes(cells, None)
+    assert shrubs.questions < forest.questions
+    assert (forest.cautious, shrubs.cautious) == (False, True)

@@ -9,7 +9,7 @@ from firstlight.kinds.category import CATEGORY
 from firstlight.kinds.cells import CellPart
 from firstlight.kinds.date import DATE
 from firstlight.kinds.dna import DNA
-from firstlight.kinds.forest import FOREST
+from firstlight.kinds.forest import FOREST, SHRUBS
 from firstlight.kinds.image import IMAGE
 from firstlight.kinds.kind import Kind, NetworkPart
 from firstlight.kinds.neighbours import NEIGHBOURS
@@ -18,7 +18,7 @@ from firstlight.kinds.text import TEXT
 from firstlight.kinds.video import VIDEO
 
 KINDS: tuple[Kind[Any], ...] = (NUMBER, CATEGORY, BOOLEAN, DATE, TEXT, DNA, IMAGE, VIDEO)
-CELL_PARTS: tuple[CellPart[Any], ...] = (FOREST, NEIGHBOURS)
+CELL_PARTS: tuple[CellPart[Any], ...] = (FOREST, SHRUBS, NEIGHBOURS)
 PARTS_OF_NETWORK: tuple[NetworkPart[Any], ...] = (*CELL_PARTS, *(part for kind in KINDS for part in kind.parts))
 
 

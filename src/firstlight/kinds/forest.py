@@ -1,8 +1,9 @@
-"""The part of the network that grows trees over the columns."""
+"""The parts of the network that grow trees over the columns: a forest, and shrubs, which ask less and dare less."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pydantic import Field
 from torch import Tensor
@@ -15,8 +16,10 @@ EPOCHS = 20
 MOST_TREES, FEWEST_TREES = 25, 2  # an epoch, where no more time was asked for
 FEWEST_MEMBERS, MEMBERS, MOST_MEMBERS = 2, 4, 8
 SMALL = 10_000  # rows up to which there are as many members as folds, and fewer bins
-QUESTIONS, FEW_QUESTIONS = 8, 6
+QUESTIONS, FEW_QUESTIONS = 8, 6  # of a tree, and where rows are few
+SHRUB_QUESTIONS, FEW_SHRUB_QUESTIONS = 5, 4
 FEW_ROWS = 4_000  # up to which a tree asks less
+SHRUB_TIME = 0.25  # of the forest's: that of as many trees
 BINS, FEW_BINS = MOST_BINS, 128
 DECAY = 3.0
 FEWEST_ASKED, ASKED_SHARE = 8, 0.25  # columns that a tree may ask about
@@ -31,7 +34,8 @@ class ForestSettings(CellSettings, frozen=True):
     """How trees are grown: so many in each epoch for each member.
 
     questions: that a tree asks. bins: into which numbers fall. rate: how far each tree goes. share: of the columns,
-    about which a tree may ask. decay: rows' worth of doubt that a leaf has of itself.
+    about which a tree may ask. decay: rows' worth of doubt that a leaf has of itself. cautious: whether
+    leaves leave out what chance alone would explain.
     """
 
     trees: int = Field(ge=1, le=10_000)
@@ -40,16 +44,28 @@ class ForestSettings(CellSettings, frozen=True):
     rate: float = Field(gt=0, le=1)
     share: float = Field(gt=0, le=1)
     decay: float = Field(gt=0)
+    cautious: bool = False
 
 
 def sizes(cells: Cells, seconds: float | None) -> ForestSettings:
+    """Of the forest."""
+    questions = FEW_QUESTIONS if cells.rows < FEW_ROWS else QUESTIONS
+    return _sizes(cells, seconds, cells.usual_seconds, questions, cautious=False)
+
+
+def shrub_sizes(cells: Cells, seconds: float | None) -> ForestSettings:
+    """Of the shrubs."""
+    questions = FEW_SHRUB_QUESTIONS if cells.rows < FEW_ROWS else SHRUB_QUESTIONS
+    return _sizes(cells, seconds, SHRUB_TIME * cells.usual_seconds, questions, cautious=True)
+
+
+def _sizes(cells: Cells, seconds: float | None, usual: float, questions: int, *, cautious: bool) -> ForestSettings:
     """As many trees as there is time for, up to where more were seen to add little; then more members."""
     columns = len(cells.different) + 2 * len(cells.vocabularies)  # words as they are, and ranked
     asked = min(columns, max(FEWEST_ASKED, round(ASKED_SHARE * columns)))
-    questions = FEW_QUESTIONS if cells.rows < FEW_ROWS else QUESTIONS
     bins = FEW_BINS if cells.rows < SMALL else BINS
     a_tree = seconds_a_tree(cells, asked, questions, bins)
-    affordable = (cells.usual_seconds if seconds is None else seconds) / a_tree / EPOCHS
+    affordable = (usual if seconds is None else seconds) / a_tree / EPOCHS
     members = MEMBERS
     if cells.rows < SMALL or affordable > MOST_TREES * MOST_MEMBERS:
         members = MOST_MEMBERS
@@ -60,7 +76,7 @@ def sizes(cells: Cells, seconds: float | None) -> ForestSettings:
     rate = min(HIGHEST_RATE, max(LOWEST_RATE, WAY / (EPOCHS * trees)))
     return ForestSettings(
         epochs=EPOCHS, members=members, trees=trees, questions=questions, bins=bins, rate=round(rate, 3),
-        share=round(asked / columns, 3), decay=DECAY,
+        share=round(asked / columns, 3), decay=DECAY, cautious=cautious,
     )  # fmt: skip
 
 
@@ -104,20 +120,34 @@ FOREST = CellPart(
         "share": "a quarter of the columns, eight at least: trees that differ err differently",
         "decay": "flat from 1 to 10 on seven tables",
     },
-    weight=1.0,
+    weight=0.8,
     first=4.0,
     sizes=sizes,
     build=_build,
     rebuild=_rebuild,
     learns=learns,
     fit=lambda module, inputs, targets, learns, losses_of, settings: fit_forest(
-        module, inputs, targets, learns, losses_of, settings.epochs, settings.rate, settings.share, settings.decay
+        module, inputs, targets, learns, losses_of, settings.epochs, settings.rate, settings.share, settings.decay,
+        settings.cautious,
     ),
     snippets=CellSnippets(
         build=_build_line,
         fit=lambda settings: (
             "fit_forest",
-            f"epochs={settings.epochs}, rate={settings.rate!r}, share={settings.share!r}, decay={settings.decay!r}",
+            f"epochs={settings.epochs}, rate={settings.rate!r}, share={settings.share!r}, decay={settings.decay!r}, "
+            f"cautious={settings.cautious}",
         ),
     ),
+)  # fmt: skip
+SHRUBS = replace(
+    FOREST,
+    name="shrubs",
+    told="the same columns by trees that ask less",
+    reasons={
+        "questions": "few: where nearly all is chance, trees that ask more learn it by heart",
+        "cautious": "what chance alone would explain is left out",
+    },
+    weight=SHRUB_TIME * FOREST.weight,
+    first=0.3,
+    sizes=shrub_sizes,
 )

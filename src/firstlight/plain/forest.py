@@ -22,6 +22,7 @@ MOST_GROWN = 100_000  # rows from which the trees of an epoch are grown; of more
 ANSWERED_AT_ONCE = 2**13  # that trees answer, so that what they see lies near the processor
 FEWEST_RANKED = 20  # rows of a word, from which on it has a rank
 SUMS_AT_ONCE = 2**21  # that are looked at for questions: more would lie far from the processor
+SMALLEST = 1e-12  # that is divided by
 SKETCHED = 4  # numbers that stand for a row's errors in all classes while questions are sought
 
 
@@ -198,9 +199,20 @@ def by_leaf(values: Tensor, leaf: Tensor, leaves: int) -> Tensor:
     return torch.zeros(len(values), leaves, values.shape[2]).scatter_add_(1, places, values)
 
 
+def beyond_chance(errors: Tensor, bends: Tensor, chance: Tensor) -> Tensor:
+    """The share of what leaves explain that chance alone would not: 0 to 1, (members, 1, outputs).
+
+    errors, bends: of all rows of a leaf, (members, leaves, outputs); chance: what a leaf of random rows would explain,
+    (members, 1, outputs). Source: the estimator of James and Stein 1961.
+    """
+    explained = (errors.square() / bends.clamp_min(SMALLEST)).sum(1, keepdim=True)
+    by_chance = chance * (bends > 0).sum(1, keepdim=True)
+    return 1 - (by_chance / explained.clamp_min(SMALLEST)).clamp(0, 1)
+
+
 def grow_tree(
     model: Forest, tree: int, bins: Tensor, ordered: Tensor, weights: Tensor, errors: Tensor, bends: Tensor,
-    rate: float, share: float, decay: float,
+    rate: float, share: float, decay: float, cautious: bool,
 ) -> Tensor:  # fmt: skip
     """Puts a tree of each member into its place; returns what it adds to the answers: (members, rows, outputs).
 
@@ -220,7 +232,11 @@ def grow_tree(
     ]
     column, first, last, leaf = (torch.cat(each) for each in zip(*found, strict=True))
     pull = decay * bends.mean()
-    step = rate * by_leaf(errors, leaf, leaves) / (by_leaf(bends, leaf, leaves) + pull)
+    leaf_errors, leaf_bends = by_leaf(errors, leaf, leaves), by_leaf(bends, leaf, leaves)
+    step = rate * leaf_errors / (leaf_bends + pull)
+    if cautious:
+        chance = errors.square().sum(1, keepdim=True) / bends.sum(1, keepdim=True)
+        step *= beyond_chance(leaf_errors, leaf_bends, chance)
     model.column[:, tree], model.first[:, tree], model.last[:, tree] = chosen[column], first, last
     with torch.no_grad():
         model.leaves[:, tree] = step
@@ -238,7 +254,7 @@ def keep_freed_memory() -> None:
 
 def fit_forest(
     model: Forest, inputs: dict[str, Tensor], targets: Tensor, learns: Tensor,
-    losses_of: Callable[[Tensor, Tensor], Tensor], epochs: int, rate: float, share: float, decay: float,
+    losses_of: Callable[[Tensor, Tensor], Tensor], epochs: int, rate: float, share: float, decay: float, cautious: bool,
 ) -> Iterator[tuple[int, float, float]]:  # fmt: skip
     """Grows as many trees in every epoch, each on a share of the columns chosen by chance; yields as `fit_members`.
 
@@ -269,7 +285,7 @@ def fit_forest(
             errors = (its_goals - guesses) * its_weights
             bends = (guesses * (1 - guesses) if classes else torch.ones_like(guesses)) * its_weights
             its_answers = its_answers + grow_tree(
-                model, tree, its_bins, ordered, its_weights, errors, bends, rate, share, decay
+                model, tree, its_bins, ordered, its_weights, errors, bends, rate, share, decay, cautious
             )
         with torch.no_grad():
             said = [model.said(block, new) for block in bins.split(ANSWERED_AT_ONCE, dim=1)]
