@@ -143,3 +143,17 @@ def test_every_word_has_a_place_of_its_own_in_each_column_and_an_unknown_one_has
     assert history[-1][2] < 0.3 * truth.var()
     _, words = model.described({"categories": torch.tensor([[400, 1], [401, 2], [0, 3]])})
     assert words[:, 1:].tolist() == [[400, 401], [0, 402], [0, 0]]
+
+
+@pytest.mark.parametrize(("rows", "kept"), [(600, 600), (15_000, 15_000), (20_000, 20_000), (300_000, 10_000)])
+def test_all_rows_of_a_table_that_is_not_large_are_remembered(rows: int, kept: int) -> None:
+    found = sizes(Cells(rows=rows, different=(40,) * 5, vocabularies=(), outputs=1), 1e6)
+    assert found
+    assert min(found.kept, rows) == kept
+
+
+def test_where_time_is_short_it_goes_to_epochs_before_more_rows_are_remembered() -> None:
+    cells = Cells(rows=20_000, different=(20_000,) * 12, vocabularies=(), outputs=1)
+    found = [sizes(cells, 2**power) for power in range(20)]
+    assert {each.kept for each in found if each} == {10_000, 20_000}
+    assert all(each.epochs >= 10 for each in found if each and each.kept == 20_000)

@@ -16,6 +16,7 @@ from firstlight.plain.numbers import PiecewiseLinear, Waves
 FEWEST_EPOCHS, MOST_EPOCHS = 6, 10  # with fewer it is hardly believed, and the small networks gain more by the time
 SIZE, WIDTH, BINS = COMPARED, 128, 32
 OTHERS, KEPT = 4096, 10_000
+ALL_KEPT = 20_000  # rows up to which all are remembered, where there is time
 RATE, SMALL_RATE, DECAY = 0.005, 0.002, 0.1
 SMALL = 10_000  # rows up to which a step may change less
 MEMBERS = ((3_000, 8), (10_000, 4))  # up to so many rows, so many
@@ -47,25 +48,28 @@ def sizes(cells: Cells, seconds: float | None) -> NeighbourSettings | None:
     """As many epochs as there is time for; none where that would be too few to learn what is similar."""
     batch = next((batch for most, batch in BATCHES if cells.rows < most), LARGEST_BATCH)
     members = next((members for most, members in MEMBERS if cells.rows < most), FEWEST_MEMBERS)
-    epochs = int((cells.usual_seconds if seconds is None else seconds) / seconds_an_epoch(cells, members, batch))
+    time = cells.usual_seconds if seconds is None else seconds
+    with_all = seconds_an_epoch(cells, members, batch, cells.rows)
+    kept = cells.rows if KEPT < cells.rows <= ALL_KEPT and time >= MOST_EPOCHS * with_all else KEPT
+    epochs = int(time / seconds_an_epoch(cells, members, batch, kept))
     if epochs < FEWEST_EPOCHS:
         return None
     return NeighbourSettings(
         epochs=min(epochs, MOST_EPOCHS if seconds is None else 2 * MOST_EPOCHS), members=members, size=SIZE,
-        width=WIDTH, bins=BINS, batch=batch, others=OTHERS, kept=KEPT,
+        width=WIDTH, bins=BINS, batch=batch, others=OTHERS, kept=kept,
         rate=SMALL_RATE if cells.rows < SMALL else RATE, decay=DECAY,
     )  # fmt: skip
 
 
-def seconds_an_epoch(cells: Cells, members: int, batch: int) -> float:
-    """How long an epoch takes on this machine, with the look at held-out rows after it."""
+def seconds_an_epoch(cells: Cells, members: int, batch: int, kept: int) -> float:
+    """How long an epoch takes on this machine, with the look at held-out rows after it, by the rows that are kept."""
     rows = min(cells.rows, MOST_TAUGHT)
     others = min(OTHERS, max(1, rows - batch))
     a_pair = 1 / comparing_speed() + 6 * cells.outputs / machine_speed()
     features = cells.features(BINS, 0) + 2 * WAVES * sum(many > BINS + 1 for many in cells.different)
     a_place = (6 * (features * SIZE + 2 * SIZE * WIDTH) + FETCHED * features) / machine_speed()
     step = members * (batch * others * a_pair + (batch + others) * a_place) + STEP_OVERHEAD
-    watching = members * min(rows, 4096) * min(rows, KEPT) * a_pair / 3
+    watching = members * min(rows, 4096) * min(rows, kept) * a_pair / 3
     return rows / batch * step + watching
 
 
@@ -111,7 +115,7 @@ NEIGHBOURS = CellPart(
     reasons={
         "members": "more where rows are few, so that many are answered by one that holds them out",
         "others": "with half as many, the error on held-out letters was a quarter higher",
-        "kept": "so many are compared in a moment",
+        "kept": "all, where there are few and there is time, or so many as are compared in a moment",
         "batch": "smaller where there are few rows",
         "epochs": "as many as fit into the time; ten at most where none was asked for",
     },
