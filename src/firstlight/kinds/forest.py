@@ -34,8 +34,8 @@ class ForestSettings(CellSettings, frozen=True):
     """How trees are grown: so many in each epoch for each member.
 
     questions: that a tree asks. bins: into which numbers fall. rate: how far each tree goes. share: of the columns,
-    about which a tree may ask. decay: rows' worth of doubt that a leaf has of itself. cautious: whether
-    leaves leave out what chance alone would explain.
+    about which a tree may ask. decay: rows' worth of doubt that a leaf has of itself. cautious: whether leaves leave
+    out what chance alone would explain.
     """
 
     trees: int = Field(ge=1, le=10_000)
@@ -48,13 +48,13 @@ class ForestSettings(CellSettings, frozen=True):
 
 
 def sizes(cells: Cells, seconds: float | None) -> ForestSettings:
-    """Of the forest."""
+    """The settings of the forest."""
     questions = FEW_QUESTIONS if cells.rows < FEW_ROWS else QUESTIONS
     return _sizes(cells, seconds, cells.usual_seconds, questions, cautious=False)
 
 
 def shrub_sizes(cells: Cells, seconds: float | None) -> ForestSettings:
-    """Of the shrubs."""
+    """The settings of the shrubs."""
     questions = FEW_SHRUB_QUESTIONS if cells.rows < FEW_ROWS else SHRUB_QUESTIONS
     return _sizes(cells, seconds, SHRUB_TIME * cells.usual_seconds, questions, cautious=True)
 
@@ -144,6 +144,7 @@ SHRUBS = replace(
     name="shrubs",
     told="the same columns by trees that ask less",
     reasons={
+        **FOREST.reasons,
         "questions": "few: where nearly all is chance, trees that ask more learn it by heart",
         "cautious": "what chance alone would explain is left out",
     },
