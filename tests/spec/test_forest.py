@@ -193,6 +193,19 @@ def test_the_module_answers_as_it_was_fitted() -> None:
     assert epochs[-1][1] < 0.2 * epochs[0][1]
 
 
+def test_trees_that_say_nothing_are_left_out_and_the_answers_stay() -> None:
+    inputs = {"numbers": torch.randn(300, 3, generator=chance(), dtype=torch.float64)}
+    forest, _ = grown(inputs, inputs["numbers"].prod(dim=1).float(), 1)
+    with torch.no_grad():
+        forest.leaves[:, 7:] = 0
+        forest.leaves[:, 3] = 0  # between others: it stays
+        forest.leaves[0, 6] = 0  # of one member alone: it stays, too
+    before = forest(inputs)
+    forest.keep_grown()
+    assert forest.leaves.shape[1] == forest.column.shape[1] == forest.first.shape[1] == forest.last.shape[1] == 7
+    assert torch.equal(forest(inputs), before)
+
+
 def test_a_member_learns_nothing_from_the_rows_that_it_holds_out() -> None:
     inputs = {"numbers": torch.randn(200, 3, generator=chance(), dtype=torch.float64)}
     targets, folds = torch.randn(200, generator=chance(1)), torch.arange(200) % 4

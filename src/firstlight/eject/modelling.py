@@ -170,7 +170,7 @@ def _believed(plan: Plan) -> list[str]:
         fit = "weights, bias = fit_weights(held_out, targets[train])  # how far each part is believed"
     else:
         fit = "weights = least_squares_weights(held_out.squeeze(2), unit_targets)  # how far each part is believed"
-    settled = [f"{part.name}.{part.snippets.settle}" for _, part in plan.kind_parts if part.snippets.settle]
+    settled = [f"{part.name}.{part.snippets.settle}" for part in plan.other_parts if part.snippets.settle]
     return [*lines, fit, *([f"model.{settled[0].partition('.')[2]}"] if alone and settled else settled)]
 
 

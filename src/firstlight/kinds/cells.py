@@ -85,6 +85,7 @@ class CellSnippets(Generic[C]):
 
     build: Callable[[Sequence[str], C, int], str]
     fit: Callable[[C], tuple[str, str]]
+    settle: str  # a method of the module
     learns: Callable[[C], str] = learns_line
 
 
@@ -97,7 +98,7 @@ class CellPart(NetworkPart[C]):
     build(inputs, blocks, settings, outputs)   from encoded training rows, which hold the cells under the names of the
                                                blocks: a module (rows of them) to (members, rows, outputs)
     rebuild(tensors, blocks, settings, outputs)
-                                               the same module for tensors of a file
+                                               the same module, settled, for tensors of a file
     """
 
     weight: float  # of its time, beside the 1 of the small networks

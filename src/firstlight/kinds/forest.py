@@ -90,15 +90,13 @@ def seconds_a_tree(cells: Cells, asked: int, questions: int, bins: int) -> float
 
 
 def _build(inputs: Mapping[str, Tensor], blocks: Sequence[str], settings: ForestSettings, outputs: int) -> Forest:
-    return _forest(bins_of(inputs, blocks, settings.bins), settings, outputs)
+    bins = bins_of(inputs, blocks, settings.bins)
+    return Forest(bins, settings.members, settings.epochs * settings.trees, settings.questions, outputs)
 
 
 def _rebuild(tensors: Mapping[str, Tensor], blocks: Sequence[str], settings: ForestSettings, outputs: int) -> Forest:
-    return _forest(Bins({name: tensors[f"bins.{name}"] for name in blocks}), settings, outputs)
-
-
-def _forest(bins: Bins, settings: ForestSettings, outputs: int) -> Forest:
-    return Forest(bins, settings.members, settings.epochs * settings.trees, settings.questions, outputs)
+    bins = Bins({name: tensors[f"bins.{name}"] for name in blocks})
+    return Forest(bins, settings.members, tensors["leaves"].shape[1], settings.questions, outputs)
 
 
 def _build_line(blocks: Sequence[str], settings: ForestSettings, outputs: int) -> str:
@@ -130,6 +128,7 @@ FOREST = CellPart(
         module, inputs, targets, learns, losses_of, settings.epochs, settings.rate, settings.share, settings.decay,
         settings.cautious,
     ),
+    settle=Forest.keep_grown,
     snippets=CellSnippets(
         build=_build_line,
         fit=lambda settings: (
@@ -137,6 +136,7 @@ FOREST = CellPart(
             f"epochs={settings.epochs}, rate={settings.rate!r}, share={settings.share!r}, decay={settings.decay!r}, "
             f"cautious={settings.cautious}",
         ),
+        settle="keep_grown()",
     ),
 )  # fmt: skip
 SHRUBS = replace(

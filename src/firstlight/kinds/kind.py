@@ -124,6 +124,7 @@ class NetworkPart(Generic[P]):
     learns(folds, settings)                    from which rows each member learns: (members, rows)
     fit(module, inputs, targets, learns, losses_of, settings)
                                                the module learns, an epoch at a time
+    settle(module)                             after the fit: leaves what answers new rows
     """
 
     name: str
@@ -132,6 +133,7 @@ class NetworkPart(Generic[P]):
     reasons: Mapping[str, str]  # of its settings, by name
     learns: Callable[[Tensor, P], Tensor]
     fit: Callable[[Any, dict[str, Any], Tensor, Tensor, Losses, P], Epochs]
+    settle: Callable[[Any], None]
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,6 @@ class KindPart(NetworkPart[P], Generic[S, P]):
     build(values, settings, outputs)           from encoded training rows: a module (rows of them) to
                                                (members, rows, outputs)
     rebuild(tensors, settings, outputs)        the same module, settled, for tensors of a file
-    settle(module)                             after the fit: leaves what answers new rows
     misfit(columns, settings)                  why settings that are sound do not go with the columns; "" where they do
     """
 
@@ -152,7 +153,6 @@ class KindPart(NetworkPart[P], Generic[S, P]):
     encode: Callable[[pl.DataFrame, Mapping[str, S], P], Any]
     build: Callable[[Any, P, int], nn.Module]
     rebuild: Callable[[Mapping[str, Tensor], P, int], nn.Module]
-    settle: Callable[[Any], None]
     snippets: PartSnippets[P]
     misfit: Callable[[Mapping[str, S], P], str] = lambda columns, settings: ""
 

@@ -129,6 +129,7 @@ NEIGHBOURS = CellPart(
         module, inputs, targets, learns, losses_of, settings.epochs, settings.batch, settings.others, settings.rate,
         settings.decay,
     ),
+    settle=Neighbours.see_all,
     snippets=CellSnippets(
         build=_build_line,
         fit=lambda settings: (
@@ -136,5 +137,6 @@ NEIGHBOURS = CellPart(
             f"epochs={settings.epochs}, batch={settings.batch}, others={settings.others}, rate={settings.rate!r}, "
             f"decay={settings.decay!r}",
         ),
+        settle="see_all()",
     ),
 )  # fmt: skip

@@ -93,7 +93,7 @@ def _over_cells(part: CellPart[Any], plan: Plan, encoders: Encoders) -> PlannedP
         fit=lambda module, inputs, targets, learns, losses_of: part.fit(
             module, inputs, targets, learns, losses_of, settings
         ),
-        settle=lambda module: None,
+        settle=part.settle,
     )
 
 

@@ -132,6 +132,14 @@ class Forest(nn.Module):
         answers = self.start + self.said(bins, slice(None))
         return F.pad(answers, (1, 0)) if self.outputs == 2 else answers
 
+    def keep_grown(self) -> None:
+        """Leaves out the trees after the last that says anything: they grew after the best epoch, or not at all."""
+        says = self.leaves.detach().flatten(2).any(dim=2).any(dim=0)
+        grown = 1 + int((says * torch.arange(len(says))).max())
+        for name in ("column", "first", "last"):
+            setattr(self, name, nn.Buffer(getattr(self, name)[:, :grown].clone()))
+        self.leaves = nn.Parameter(self.leaves.detach()[:, :grown].clone())
+
     def said(self, bins: Tensor, trees: slice) -> Tensor:
         """The sum of what some of each member's trees say to each row: (members, rows, outputs)."""
         sums = []
