@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from firstlight.data.frames import FrameLike
+from firstlight.data.places import gives_once
 from firstlight.data.table import Table
 from firstlight.kinds.pretrained import checked, folder_named
 from firstlight.plan.budget import seconds_of
@@ -149,7 +150,7 @@ def place_of(plan: Plan, folder: Path | None, copy: str) -> str:
     source = plan.test_source if copy == TEST_ROWS else plan.source
     if source is None:
         raise ValueError("the plan has no such source")
-    if not source.copied:
+    if not source.copied and not gives_once(source.location):  # nothing waits for what a stranger's plan names
         return source.location
     if folder is None or not (folder / copy).exists():
         raise Refused(f"the rows came from {source.location}, and no copy of them lies here; name a source.")

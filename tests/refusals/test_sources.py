@@ -188,6 +188,7 @@ def test_a_missing_file_in_a_full_folder_is_answered_fast(tmp_path: Path) -> Non
 
 def test_a_missing_folder_names_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data").mkdir()
+    (tmp_path / "dat.csv").touch()  # nearer, and no folder
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Refused, match=r"^there is no folder 'dat'; did you mean 'data/a\.csv'\?$"):
         read("dat/a.csv")

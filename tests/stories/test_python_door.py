@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -108,6 +110,20 @@ def test_an_evaluation_counts_its_looks(penguins: Path, tmp_path: Path) -> None:
     run = fl.fit(penguins, "species", time=0.01, out=tmp_path / "run")
     assert [fl.evaluate(run).looks for _ in range(2)] == [2, 3]
     assert fl.load(tmp_path / "run").looks == 3
+
+
+@pytest.mark.parametrize("source", ["-", "pipe"])
+def test_an_evaluation_does_not_wait_for_what_a_plan_says_to_read(
+    source: str, penguins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan that no fit has written: the rows of standard input and of pipes are kept beside the model."""
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    run = fl.fit(penguins, "species", time=0.01, out="run")
+    plan = run.predictor.plan
+    plan = plan.model_copy(update={"source": plan.source.model_copy(update={"location": source})})
+    with pytest.raises(fl.Refused, match=f"the rows came from {source}, and no copy of them lies here"):
+        fl.evaluate(replace(run, predictor=replace(run.predictor, plan=plan)))
 
 
 def test_a_check_and_an_inspection_are_values(penguins: Path, tmp_path: Path) -> None:

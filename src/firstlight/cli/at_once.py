@@ -11,8 +11,6 @@ from firstlight.refusal import Refused, column_named
 if TYPE_CHECKING:
     from firstlight.data.table import Table
 
-STANDARD_INPUT = "-"
-
 
 def refuse_wrong_source(source: str) -> None:
     """Raises Refused where a source is not there."""
@@ -93,4 +91,6 @@ def refuse_own_source(out: Path, source: str) -> None:
 
 def _has_no_files(source: str) -> bool:
     """Whether a source is gone when it has been read, or is a database."""
-    return source == STANDARD_INPUT or Path(source).is_fifo() or source.startswith("sqlite:")
+    from firstlight.data.places import gives_once
+
+    return gives_once(source) or source.startswith("sqlite:")

@@ -39,6 +39,8 @@ def read_delimited(source: Source) -> Table:
     body = _read(source, text.encoding, table) if as_it_stands else _read_mended(table, source.location)
     notes = [*text.notes, *table.notes]
     frame, exact = _table_in(body, table.header, notes)
+    if frame.width == 0:
+        raise Refused(f"{source.location} holds nothing but separators.")
     separator = SEPARATORS.get(table.separator, "one column") if len(table.header) > 1 else "one column"
     summary = ", ".join([separator, SPOKEN.get(text.encoding, text.encoding), *source.packed])
     options = {"separator": table.separator, "encoding": text.encoding}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -127,6 +127,11 @@ def file_at(location: str) -> str:
     return location
 
 
+def gives_once(location: str) -> bool:
+    """Whether it is standard input or a pipe: what was read from there cannot be read again."""
+    return location == STANDARD_INPUT or Path(location).is_fifo()
+
+
 def short_name(location: str) -> str:
     """The name of a file without its endings, fit for messages and for a folder: "data/a.csv.gz" gives "a"."""
     path = Path(location)
@@ -160,15 +165,16 @@ def _matches(pattern: str) -> list[str]:
 def _missing(path: Path) -> Refused:
     folder = path.parent
     if not folder.is_dir():
-        near = _nearest_in(folder.parent, folder.name) if folder.parent.is_dir() else None
+        beside = islice(folder.parent.iterdir(), NAMES_LOOKED_AT) if folder.parent.is_dir() else ()
+        near = _nearest(filter(Path.is_dir, beside), folder.name)
         hint = f"; did you mean {str(near / path.name)!r}?" if near else "."
         return Refused(f"there is no folder {str(folder)!r}{hint}")
-    near = _nearest_in(folder, path.name)
+    near = _nearest(islice(folder.iterdir(), NAMES_LOOKED_AT), path.name)
     hint = f"; did you mean {str(near)!r}?" if near else "; check the path."
     return Refused(f"there is no file {str(path)!r}{hint}")
 
 
-def _nearest_in(folder: Path, wanted: str) -> Path | None:
-    names: Sequence[str] = sorted(path.name for path in islice(folder.iterdir(), NAMES_LOOKED_AT))
-    near = nearest(wanted, names)
-    return folder / near if near else None
+def _nearest(paths: Iterable[Path], wanted: str) -> Path | None:
+    by_name = {path.name: path for path in paths}
+    near = nearest(wanted, sorted(by_name))
+    return by_name[near] if near else None
