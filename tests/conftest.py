@@ -124,7 +124,7 @@ def fit(tmp_path_factory: pytest.TempPathFactory) -> Fit:
             if keep:
                 patch.setattr(workflow, "finish", lambda *parts: replace(finish(*parts), kept=keep))
             if not page:  # it has tests of its own, and takes longer than the fit
-                patch.setattr("firstlight.report.run_page.run_page", lambda run, rows, script: "")
+                patch.setattr("firstlight.report.run_page.run_page", lambda run, rows, script, sizes: "")
             quick = replace(choices, seconds=choices.seconds or 0.001)
             *_, last = workflow.fit_steps(source, quick, plan, out or tmp_path_factory.mktemp("run"))
         assert isinstance(last, workflow.Finished)

@@ -37,6 +37,7 @@ from firstlight.plan.splitting import (
     Parts,
     apply_split,
     choose_split,
+    columns_compared,
     compared_by_likeness,
     kin_of,
     notes_on_kin,
@@ -49,6 +50,8 @@ from firstlight.store.folder import (
     SCRIPT,
     claimed,
     free_folder,
+    publish,
+    sizes_in,
     write_copies,
     write_log,
     write_metrics,
@@ -98,7 +101,8 @@ class Opened:
 class Prepared:
     """Step 1 is done: what was read, how it was parted, and the plan.
 
-    seen: which test rows of a file stand among the training rows too, (rows,) bool; none elsewhere.
+    seen: which test rows stand among the training rows too, (rows,) bool; none where rows were parted by chance, for
+    then equal ones stay together.
     """
 
     opened: Opened
@@ -154,7 +158,7 @@ def fit_steps(
     prepared, lesson = prepare_rows(opened, choices, plan)
     plan, rows = prepared.plan, prepared.rows
     folder = out or free_folder(opened.table.reading.name)
-    with claimed(folder), threads(plan.fitting.threads):
+    with claimed(folder) as draft, threads(plan.fitting.threads):
         yield prepared
         # 2 Build
         line = build_line(plan, lesson.encoders, lesson.inputs)
@@ -179,23 +183,24 @@ def fit_steps(
         said += without_seen(answers, predictor, rows, prepared.seen, evaluation)
         yield Evaluated(evaluation, predictor)
         # 5 Save
-        write_plan(folder, plan)
-        write_copies(folder, opened.table, opened.test_table)
-        save_model(folder / FILE_NAME, predictor, evaluation, rows.train)
-        stored = load_model(folder / FILE_NAME)  # checked by loading it again
+        write_plan(draft, plan)
+        write_copies(draft, opened.table, opened.test_table)
+        save_model(draft / FILE_NAME, predictor, evaluation, rows.train)
+        stored = load_model(draft / FILE_NAME)  # checked by loading it again
         # 6 Together
         run = Run(
             predictor=stored.predictor, evaluation=evaluation,
             verdict=said,
             folder=folder, history=history, notes=prepared.notes, looks=1, seconds=time.monotonic() - started,
         )  # fmt: skip
-        write_log(folder, history, predictor.kept)
-        write_metrics(folder, run)
+        write_log(draft, history, predictor.kept)
+        write_metrics(draft, run)
         script = script_of(predictor, evaluation, folder)
-        write_whole(folder / SCRIPT, script)
+        write_whole(draft / SCRIPT, script)
         from firstlight.report.run_page import run_page  # charts take long to import, and only a fit draws them
 
-        write_whole(folder / REPORT, run_page(run, rows, script))
+        write_whole(draft / REPORT, run_page(run, rows, script, sizes_in(draft)))
+        publish(draft, folder)
         yield Finished(run)
 
 
@@ -312,10 +317,10 @@ def prepare_rows(opened: Opened, choices: Choices, plan: Plan | None) -> tuple[P
         by = f"rows of one {split.column}" if split.column else "equal rows"
         raise Refused(f"{shown(opened.table)} has too few training rows that may part: {by} stay together.")
     seen = torch.zeros(len(test), dtype=torch.bool)
-    if opened.test_table:
-        if len(test) == 0:
-            name = shown(opened.test_table)
-            raise Refused(f"{name} has no row with a {target} that can be scored, so nothing would be tested.")
+    if opened.test_table and len(test) == 0:
+        name = shown(opened.test_table)
+        raise Refused(f"{name} has no row with a {target} that can be scored, so nothing would be tested.")
+    if opened.test_table or (split.column and columns_compared(opened.rows, target)):
         seen = seen_rows(train, test, plan)
         aside += seen_before(train, test, plan, seen)
     classes = targets if plan.target.task == "classification" else None
@@ -356,7 +361,7 @@ def _with_known_targets(parts: Parts, targets: Tensor, target: str) -> tuple[Ten
 
 
 def seen_before(train: pl.DataFrame, test: pl.DataFrame, plan: Plan, seen: Tensor) -> list[str]:
-    """A note where rows of a test file stand among the training rows too, but for the target, or nearly do."""
+    """A note where test rows that were set aside by another rule stand among the training rows too, or nearly do."""
     equal = len(hashed(test).join(hashed(train), on=list(plan.inputs), how="semi", nulls_equal=True))
     near = int(seen.sum()) - equal
     if equal + near == 0:

@@ -6,6 +6,7 @@ import datetime
 import decimal
 import gzip
 import io
+import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from firstlight.data.sources import read
 from firstlight.plan import deciding
 from firstlight.plan.plan import LEFT_OUT, Fitting, Network, Plan
 from firstlight.refusal import Refused
+from firstlight.store.folder import OWNER, claimed
 from firstlight.store.run import Run
 from firstlight.workflow import Choices, fit_steps
 
@@ -96,11 +98,12 @@ def test_a_missing_file_is_refused_with_the_nearest_name(tmp_path: Path) -> None
         ("", "rows.csv is empty."),
         ("\n\n", "rows.csv"),
         ("size,label\n", "rows.csv has a header and no rows"),
+        (";\r;", "rows.csv holds nothing but separators"),
         ("size,label\n1,yes\n", "rows.csv has 1 row with a label; a fit needs 10 at the least."),
         ("size,label\n" + "1,yes\n" * 9, "rows.csv has 9 rows with a label; a fit needs 10 at the least."),
         ("size,label\n" + "1,\n2,\n" * 20, "rows.csv"),
     ],
-    ids=["empty", "blank lines", "header only", "one row", "nine rows", "no target at all"],
+    ids=["empty", "blank lines", "header only", "separators only", "one row", "nine rows", "no target at all"],
 )
 def test_a_table_of_too_few_rows_is_refused(text: str, sentence: str, tmp_path: Path) -> None:
     assert sentence in refusal(csv(text, tmp_path), Choices("label"), tmp_path)
@@ -156,6 +159,42 @@ def test_a_refusal_leaves_an_earlier_run_as_it_was(fit: Fit, tmp_path: Path) -> 
     with pytest.raises(Refused):
         list(fit_steps(table(label=["yes"] * ROWS), Choices("label"), None, tmp_path))
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_fit_that_dies_at_its_last_step_leaves_an_earlier_run_as_it_was(
+    fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit(table(), Choices("label"), out=tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr("firstlight.report.run_page.run_page", _dies)
+    with pytest.raises(KeyboardInterrupt):
+        list(fit_steps(table(), Choices("label", seed=1, seconds=0.001), None, tmp_path))
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def _dies(*_: object) -> str:
+    raise KeyboardInterrupt
+
+
+def test_of_an_earlier_run_nothing_stays_beside_a_new_one(fit: Fit, tmp_path: Path) -> None:
+    fit(table(), Choices("label"), out=tmp_path)  # a frame: its rows are kept beside the model
+    assert (tmp_path / "rows.parquet").exists()
+    (tmp_path / "notes.txt").write_text("of a person")
+    source = tmp_path / "source.parquet"
+    table().write_parquet(source)
+    fit(source, Choices("label"), out=tmp_path)
+    assert not (tmp_path / "rows.parquet").exists()
+    assert (tmp_path / "notes.txt").read_text() == "of a person"
+
+
+def test_a_second_fit_into_a_folder_is_refused_while_the_first_lives(fit: Fit, tmp_path: Path) -> None:
+    with claimed(tmp_path / "run") as draft:
+        (draft / OWNER).write_text(str(os.getppid()))  # as if another process, which lives, had made it
+        with pytest.raises(Refused, match=r"another fit \(process \d+\) is writing into .*run; wait for it"):
+            list(fit_steps(table(), Choices("label", seconds=0.001), None, tmp_path / "run"))
+        (draft / OWNER).write_text(str(2**22 + 1))  # more than any process is numbered: it was killed
+        (draft / "model.safetensors").write_text("half of it")
+        assert fit(table(), Choices("label"), out=tmp_path / "run").folder == tmp_path / "run"
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

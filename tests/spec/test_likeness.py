@@ -383,6 +383,23 @@ def test_rows_of_a_test_file_that_stand_in_the_training_file_are_counted(column:
         assert folds.setdefault(numbers[written], fold) == fold, "the folds keep them together, too"
 
 
+@pytest.mark.parametrize("way", ["group", "time"])
+def test_equal_rows_on_both_sides_of_a_split_that_was_asked_for_are_counted(way: str) -> None:
+    """Rows of one number of thirty: the last of them are equal to rows of another group, and of an earlier day."""
+    sizes = [number**1.5 for number in range(100)]
+    frame = pl.DataFrame({"size": [*sizes, *sizes[:20]], "when": [number // 4 for number in range(120)]})
+    frame = frame.with_columns(label=(pl.col("size").round() % 2).cast(pl.String))
+    choices = Choices("label", group="when") if way == "group" else Choices("label", time="when")
+    opened = open_rows(frame, choices, None)
+    plan = prepare_rows(opened, choices, None)[0].plan
+    plan = plan.model_copy(update={"columns": tuple(each for each in plan.columns if each.name != "when")})
+    prepared, _ = prepare_rows(opened, choices, plan)
+    taught = set(prepared.rows.train["size"])
+    assert prepared.seen.tolist() == [size in taught for size in prepared.rows.test["size"]]
+    assert prepared.seen.any()
+    assert any(f"{int(prepared.seen.sum())} of {len(prepared.seen)} test rows stand" in note for note in prepared.notes)
+
+
 def test_a_test_row_does_not_link_two_training_rows() -> None:
     """A chain of windows, whose middle one is in the test file."""
     genome = sequence(random.Random(0), 200)

@@ -292,7 +292,7 @@ def test_parameters_are_shown_as_they_were_born_and_as_they_became(classes: Told
 
 
 def test_the_same_run_gives_the_same_page(numbers: Told) -> None:
-    assert run_page(numbers.run, numbers.rows, "") == run_page(numbers.run, numbers.rows, "")
+    assert run_page(numbers.run, numbers.rows, "", {}) == run_page(numbers.run, numbers.rows, "", {})
 
 
 @pytest.mark.parametrize("fit", ["classes", "numbers"])
@@ -306,11 +306,12 @@ def test_a_single_test_row_one_epoch_and_the_line_make_a_page_too(
     evaluation = evaluate(rows.truth, predictor.answers(rows.test), LINE, labels=labels, groups=None, seed=0)
     run = replace(told.run, predictor=predictor, evaluation=evaluation, history=told.run.history[:1], folder=None)
     path = tmp_path / "report.html"
-    path.write_text(run_page(run, rows, "print()\n"), encoding="utf-8")
+    path.write_text(run_page(run, rows, "print()\n", {"model.safetensors": 1_234_567}), encoding="utf-8")
     watched = look_at(path, 380, "dark")
     assert watched.page.locator(".chart:not([data-drawn])").count() == 0
     assert watched.said == []
     assert "nan" not in words_of(path.read_text("utf-8").split("<noscript>")[0]).split()
+    assert re.search(r"model\.safetensors\s+the model: weights.*?\s1\.2 MB", words_of(path.read_text("utf-8")))
     assert "The straight line: it errs less" in words_of(path.read_text("utf-8"))
 
 

@@ -58,7 +58,7 @@ def choose_split(
         return split.model_copy(update=compared_by_likeness(rows, target))
     even = has_words(rows[target]) and rows[target].n_unique() * 5 <= len(rows)  # repeated five times: it has classes
     way: Literal["chance", "none"] = "chance" if share else "none"
-    split = Split(way=way, share=share, even=even, alike=_compared(rows, target), seed=seed)
+    split = Split(way=way, share=share, even=even, alike=columns_compared(rows, target), seed=seed)
     return split.model_copy(update=compared_by_likeness(rows, target))
 
 
@@ -75,7 +75,7 @@ def _forms(cells: pl.Series, name: str) -> tuple[str, ...]:
     raise Refused(f"column {name!r} cannot order rows by time: its cells are neither dates nor numbers.")
 
 
-def _compared(rows: pl.DataFrame, target: str) -> tuple[str, ...]:
+def columns_compared(rows: pl.DataFrame, target: str) -> tuple[str, ...]:
     """The columns in which rows are compared, so that equal ones stay together; none where equality says nothing.
 
     A column that numbers the rows would make all of them different, and is not compared. Where the columns are so few

@@ -5,7 +5,7 @@ In: a run, its rows, the script that fits it again. Out: one html file that hold
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 
 from firstlight.evaluate.wording import TITLES, headline
 from firstlight.model.building import parameters_of
@@ -33,12 +33,12 @@ FILES = {
 }
 
 
-def run_page(run: Run, rows: Rows, script: str) -> str:
+def run_page(run: Run, rows: Rows, script: str, sizes: Mapping[str, int]) -> str:
     """One self-contained html file.
 
-    script: the source of the script that fits the model again.
+    script: the source of the script that fits the model again. sizes: bytes of the files in the run folder, by name.
     """
-    story = Story(run, rows, script)
+    story = Story(run, rows, script, sizes)
     chapters = (prepare_chapter, build_chapter, fit_chapter, evaluate_chapter, _save_chapter, _together_chapter)
     title = f"{story.target}, predicted from {source_name(story.plan.source)}"
     return render(title, _lead(story), tuple(tell(story) for tell in chapters))
@@ -116,15 +116,8 @@ def _quoted(path: str) -> str:
 
 
 def _files(story: Story) -> tuple[Grid, ...]:
-    folder = story.run.folder
-    if folder is None:
-        return ()
-    rows = tuple((name, what, bytes_of(size)) for name, what in FILES.items() if (size := _size(folder / name)))
-    return (Grid("What lies in the run folder?", ("file", "what it is", "size"), rows, ""),)
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
+    rows = tuple((name, what, bytes_of(story.sizes[name])) for name, what in FILES.items() if name in story.sizes)
+    return (Grid("What lies in the run folder?", ("file", "what it is", "size"), rows, ""),) if rows else ()
 
 
 def _together_chapter(story: Story) -> Chapter:

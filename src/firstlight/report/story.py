@@ -22,6 +22,7 @@ class Story:
     run: Run
     rows: Rows
     script: str  # train.py, whole
+    sizes: Mapping[str, int]  # of the files in the run folder, in bytes
 
     @property
     def plan(self) -> Plan:

@@ -1,10 +1,14 @@
-"""The run folder: plan.toml, model.safetensors, metrics.json, log.jsonl, and rows.parquet where rows must be kept."""
+"""The run folder: plan, model, metrics, log, report and script, and rows.parquet where rows must be kept.
+
+All of it is put together in a draft folder inside, which also holds the folder for one fit, and moved out at the end.
+"""
 
 from __future__ import annotations
 
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,7 +27,8 @@ from firstlight.store.run import Run
 PLAN, METRICS, LOG, REPORT, SCRIPT, ROWS, TEST_ROWS = (
     "plan.toml", "metrics.json", "log.jsonl", "report.html", "train.py", "rows.parquet", "test_rows.parquet",
 )  # fmt: skip
-LOCK = ".fitting"
+RUN_FILES = (PLAN, FILE_NAME, METRICS, LOG, REPORT, SCRIPT, ROWS, TEST_ROWS)
+DRAFT, OWNER = ".fitting", "process"
 
 
 def free_folder(name: str, base: Path = Path("runs")) -> Path:
@@ -35,26 +40,35 @@ def free_folder(name: str, base: Path = Path("runs")) -> Path:
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
-    """Holds the folder for one fit; a second fit into it meanwhile is refused."""
-    lock = folder / LOCK
+def claimed(folder: Path) -> Iterator[Path]:
+    """Holds the folder for one fit, and yields its draft; a second fit into it meanwhile is refused."""
+    draft = folder / DRAFT
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _refuse_a_living_owner(lock, folder)
-        lock.write_text(str(os.getpid()), encoding="utf-8")
+        _make_draft(draft, folder)
     except OSError as error:
-        raise Refused(f"{folder} cannot be written to: {(error.strerror or str(error)).lower()}.") from error
+        raise _unwritable(folder, error) from error
     try:
-        yield
+        yield draft
     finally:
-        lock.unlink(missing_ok=True)
+        shutil.rmtree(draft, ignore_errors=True)
         with suppress(OSError):  # a fit that came to nothing leaves nothing; a folder with files in it stays
             folder.rmdir()
 
 
-def _refuse_a_living_owner(lock: Path, folder: Path) -> None:
+def _make_draft(draft: Path, folder: Path) -> None:
     try:
-        owner = int(lock.read_text(encoding="utf-8"))
+        draft.mkdir()
+    except FileExistsError:
+        _refuse_a_living_owner(draft, folder)
+        shutil.rmtree(draft)  # of a fit that was killed
+        draft.mkdir()
+    (draft / OWNER).write_text(str(os.getpid()), encoding="utf-8")
+
+
+def _refuse_a_living_owner(draft: Path, folder: Path) -> None:
+    try:
+        owner = int((draft / OWNER).read_text(encoding="utf-8"))
         os.kill(owner, 0)  # signal 0 asks whether the process lives, and does nothing to it
     except (FileNotFoundError, ProcessLookupError, ValueError):
         return
@@ -62,6 +76,27 @@ def _refuse_a_living_owner(lock: Path, folder: Path) -> None:
         pass
     if owner != os.getpid():
         raise Refused(f"another fit (process {owner}) is writing into {folder}; wait for it, or choose another --out.")
+
+
+def sizes_in(folder: Path) -> dict[str, int]:
+    """The files in a folder, by name, and how large they are: bytes."""
+    return {path.name: path.stat().st_size for path in folder.iterdir()}
+
+
+def publish(draft: Path, folder: Path) -> None:
+    """Moves the whole run out of its draft at once; of an earlier run in the folder nothing stays beside it."""
+    try:
+        for name in RUN_FILES:
+            if (draft / name).exists():
+                (draft / name).replace(folder / name)
+            else:
+                (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> Refused:
+    return Refused(f"{folder} cannot be written to: {(error.strerror or str(error)).lower()}.")
 
 
 def write_plan(folder: Path, plan: Plan) -> None:
@@ -73,7 +108,6 @@ def write_copies(folder: Path, table: Table, test_table: Table | None) -> None:
     """The rows of a source that cannot be read again in the same way, as parquet; the others stay where they are."""
     for source, name in ((table, ROWS), (test_table, TEST_ROWS)):
         if source is None or source.reading.exact:
-            (folder / name).unlink(missing_ok=True)  # an earlier run's
             continue
         buffer = io.BytesIO()
         source.frame.write_parquet(buffer)
