@@ -11,6 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from statistics import median
 
@@ -57,8 +58,9 @@ def repeated(epoch: Callable[[], object]) -> Iterator[object]:
     return (epoch() for _ in range(EPOCHS))
 
 
-def firstlight(rows: Tensor, targets: Tensor, width: int, layers: int) -> tuple[float, Answer]:
-    """Its own loop, over one member that holds ten rows out."""
+def firstlight(rows: Tensor, targets: Tensor, width: int, layers: int, *, half: bool = False) -> tuple[float, Answer]:
+    """Its own loop, over one member that holds ten rows out; half: in bfloat16."""
+    from firstlight.plain.lookup import MembersInHalf
     from firstlight.plain.loop import fit_members
     from firstlight.plain.network import Members
     from firstlight.plain.targets import member_squared_errors
@@ -69,7 +71,8 @@ def firstlight(rows: Tensor, targets: Tensor, width: int, layers: int) -> tuple[
         def forward(self, values: Tensor) -> Tensor:
             return values
 
-    model = Members(nn.ModuleDict({"numbers": Plain()}), 1, width, layers, 1)
+    made = MembersInHalf if half else Members
+    model = made(nn.ModuleDict({"numbers": Plain()}), 1, width, layers, 1)
     learns = torch.ones(1, ROWS)
     learns[:, -10:] = 0
     epochs = fit_members(
@@ -165,8 +168,9 @@ def keras(rows: Tensor, targets: Tensor, width: int, layers: int) -> tuple[float
     return seconds, lambda asked: torch.as_tensor(model.predict(asked.numpy(), verbose=0))
 
 
-WAYS = {
+WAYS: dict[str, Callable[[Tensor, Tensor, int, int], tuple[float, Answer]]] = {
     "firstlight": firstlight,
+    "in bfloat16": partial(firstlight, half=True),
     "by hand": by_hand,
     "DataLoader": dataloader,
     "skorch": skorch,

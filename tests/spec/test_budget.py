@@ -150,14 +150,14 @@ def test_many_columns_and_few_rows_make_for_fewer_bins() -> None:
 def test_half_precision_is_for_many_rows_where_it_is_quicker(
     rows: int, times: float, half: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(budget, "half_pays", lambda: True)
+    monkeypatch.setattr(speed_of, "half_pays", lambda: True)
     monkeypatch.setattr(speed_of, "_measured_speed", lambda half: 1e9 * times if half else 1e9)
     assert network(10, rows).half is half
     assert (machine_speed(half=True), machine_speed()) == (1e9 * times, 1e9)
 
 
 def test_half_precision_is_not_even_measured_where_convolutions_are_slow_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budget, "half_pays", lambda: False)
+    monkeypatch.setattr(speed_of, "half_pays", lambda: False)
     monkeypatch.setattr(speed_of, "_measured_speed", lambda half: 1e9 / (not half))
     assert not network(10).half
 

@@ -20,7 +20,7 @@ import firstlight
 from firstlight.evaluate.stored import as_json
 from firstlight.model.answers import ClassAnswers, NumberAnswers
 from firstlight.model.predictor import CONSTANT, LINE, NETWORK
-from firstlight.plain.network import MembersInHalf
+from firstlight.plain.lookup import MembersInHalf
 from firstlight.refusal import Refused
 from firstlight.store.audit import audit
 from firstlight.store.model_file import EXAMPLES, FILE_NAME, load_model, save_model

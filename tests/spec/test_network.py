@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from firstlight.plain.categories import OneHot
+from firstlight.plain.lookup import MembersInHalf
 from firstlight.plain.loop import fit_members, learning
-from firstlight.plain.network import MemberLinear, Members, MembersInHalf
+from firstlight.plain.network import MemberLinear, Members
 from firstlight.plain.numbers import piecewise_linear
 from firstlight.plain.targets import blended, member_log_losses, member_squared_errors
 

@@ -127,7 +127,7 @@ def fitted(request: pytest.FixtureRequest, fit: Fit, tmp_path_factory: pytest.Te
         choices = Choices(choices.target, test=test)
     source = case.write(rows, folder / "rows.data")
     with pytest.MonkeyPatch.context() as patch:  # whatever is quicker on this machine
-        patch.setattr(budget, "half_pays", lambda: case.half)
+        patch.setattr(budget, "quicker_in_half", lambda: case.half)
         patch.setattr(budget, "machine_speed", lambda half=False: 2e11 if half else 1e11)
         return fit(source, choices, keep=case.keep, out=folder / "runs" / "one")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from textwrap import indent
 
 from firstlight.kinds.kind import SCRIPT_WIDTH
-from firstlight.model.building import outputs_for
+from firstlight.model.building import members_of, outputs_for
 from firstlight.model.encoding import Encoders
 from firstlight.model.fitting import dealt_by_class
 from firstlight.model.predictor import Predictor
@@ -52,7 +52,7 @@ def _parts_built(plan: Plan, encoders: Encoders) -> dict[str, str]:
     made = {}
     if sizes := plan.network:
         told = f"{sizes.members}, width={sizes.width}, layers={sizes.layers}, outputs={outputs}"
-        made[COLUMNS] = f"{'MembersInHalf' if sizes.half else 'Members'}(features, {told})"
+        made[COLUMNS] = f"{members_of(sizes).__name__}(features, {told})"
     made |= {
         part.name: part.snippets.build(plan.cell_blocks, plan.parts[part.name], outputs) for part in plan.cell_parts
     }

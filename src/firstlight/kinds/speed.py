@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 
+from firstlight.kinds.precision import WORTH, half_pays
 from firstlight.machine import measured_once
 from firstlight.plain.forest import MOST_BINS, best_questions, keep_freed_memory
 from firstlight.plain.neighbours import mean_by_distance
@@ -20,6 +21,11 @@ COMPARED = 64  # numbers that say where a row lies, where rows are compared
 def machine_speed(half: bool = False) -> float:
     """Products and additions a second that a fit reaches here, with float32 or half of it, bfloat16."""
     return measured_once(_name("products in bfloat16" if half else "products"), lambda: _measured_speed(half))
+
+
+def quicker_in_half() -> bool:
+    """Whether layers are so much quicker in bfloat16 here that it is worth its coarseness."""
+    return half_pays() and machine_speed(half=True) > WORTH * machine_speed()
 
 
 def adding_speed() -> float:

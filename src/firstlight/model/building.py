@@ -17,8 +17,9 @@ from firstlight.kinds.cells import CellPart
 from firstlight.kinds.kind import Epochs, Kind, KindPart, Losses
 from firstlight.model.encoding import Encoders
 from firstlight.plain.line import Line
+from firstlight.plain.lookup import LOOKED_UP_FROM, MembersByLookup, MembersInHalf
 from firstlight.plain.loop import fit_members, learning
-from firstlight.plain.network import Members, MembersInHalf
+from firstlight.plain.network import Members
 from firstlight.plan.plan import COLUMNS, Network, Plan
 
 
@@ -52,10 +53,16 @@ def parts_of(plan: Plan, encoders: Encoders) -> tuple[PlannedPart, ...]:
     )
 
 
+def members_of(sizes: Network) -> type[Members]:
+    """The class of the small networks over the columns: of large tables the one that answers fast."""
+    if sizes.half:
+        return MembersInHalf
+    return MembersByLookup if sizes.bins >= LOOKED_UP_FROM else Members
+
+
 def _over_columns(plan: Plan, sizes: Network, encoders: Encoders) -> PlannedPart:
     def over(features: nn.ModuleDict) -> nn.Module:
-        made = MembersInHalf if sizes.half else Members
-        return made(features, sizes.members, sizes.width, sizes.layers, outputs_for(encoders))
+        return members_of(sizes)(features, sizes.members, sizes.width, sizes.layers, outputs_for(encoders))
 
     def build(inputs: Mapping[str, Any]) -> nn.Module:
         return over(

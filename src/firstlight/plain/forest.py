@@ -19,7 +19,7 @@ from firstlight.plain.targets import as_goals, goals_of
 
 MOST_BINS = 254  # of a column, so that their numbers fit into a byte; 0 is for gaps and unknown words
 MOST_GROWN = 100_000  # rows from which the trees of an epoch are grown; of more, other ones in every epoch
-ANSWERED_AT_ONCE = 2**13  # that trees answer, so that what they see lies near the processor
+ANSWERED_AT_ONCE = 2**12  # that trees answer, so that what they see lies near the processor
 FEWEST_RANKED = 20  # rows of a word, from which on it has a rank
 SUMS_AT_ONCE = 2**21  # that are looked at for questions: more would lie far from the processor
 SMALLEST = 1e-12  # that is divided by
@@ -145,6 +145,9 @@ class Forest(nn.Module):
         sums = []
         for leaves, *questions in zip(self.leaves, self.column, self.first, self.last, strict=True):
             leaf = leaf_numbers(bins, *(question[trees] for question in questions))
+            if leaves.shape[2] == 1:  # several times as quick as the way of many outputs
+                sums.append(leaves[trees].squeeze(2).gather(1, leaf.long()).sum(0).unsqueeze(1))
+                continue
             place = leaf + leaves.shape[1] * torch.arange(len(leaf), dtype=torch.int32).unsqueeze(1)
             sums.append(F.embedding_bag(place.T.contiguous(), leaves[trees].flatten(0, 1), mode="sum"))
         return torch.stack(sums)

@@ -36,9 +36,3 @@ class Members(nn.Module):
         for layer in self.hidden:
             signal = F.relu(layer(signal))
         return self.output(signal.float())  # type: ignore[no-any-return]
-
-
-class MembersInHalf(Members):
-    """The same in bfloat16, half of float32, but for the last layer: some processors are far quicker in it."""
-
-    kind = torch.bfloat16

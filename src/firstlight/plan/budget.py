@@ -14,8 +14,7 @@ from typing import Any
 import torch
 
 from firstlight.kinds.cells import FEWEST_ROWS, CellPart, Cells
-from firstlight.kinds.precision import WORTH, half_pays
-from firstlight.kinds.speed import machine_speed
+from firstlight.kinds.speed import machine_speed, quicker_in_half
 from firstlight.plain.split import MANY_ROWS
 from firstlight.plan.plan import Fitting, Network
 from firstlight.refusal import Refused
@@ -88,7 +87,7 @@ def network_for(cells: Cells, seconds: float | None) -> Network:
         members=MEMBERS, width=128, layers=2, bins=bins,
         epochs=max(FEWEST_EPOCHS, min(MOST_EPOCHS, DEFAULT_STEPS // steps_an_epoch(rows, batch))), batch=batch,
         rate=0.002 if rows < 10_000 else 0.006, decay=0.03,
-        half=rows >= FEWEST_ROWS and half_pays() and machine_speed(half=True) > WORTH * machine_speed(),
+        half=rows >= FEWEST_ROWS and quicker_in_half(),
     )  # fmt: skip
     if seconds is None:
         epochs = min(network.epochs, max(FEWEST_EPOCHS, epochs_within(DEFAULT_SECONDS, cells, network)))

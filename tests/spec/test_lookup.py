@@ -1,0 +1,70 @@
+"""What is looked up is what would have come out of the products."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from firstlight.model.building import members_of
+from firstlight.plain.categories import OneHot
+from firstlight.plain.lookup import LOOKED_UP_FROM, MembersByLookup, MembersInHalf, looked_up
+from firstlight.plain.loop import outputs_of
+from firstlight.plain.network import Members
+from firstlight.plain.numbers import piecewise_linear
+from firstlight.plan.plan import Network
+
+ROWS = 400
+
+
+def numbers(seed: int = 0) -> Tensor:
+    """Columns of many values, few values, one value, gaps, and huge numbers."""
+    chance = torch.Generator().manual_seed(seed)
+    values = torch.randn(ROWS, 6, generator=chance, dtype=torch.float64)
+    values[:, 1] = values[:, 1].round()
+    values[:, 2] = 7.0
+    values[::3, 3] = torch.nan
+    values[:, 4] = (20 * values[:, 4]).exp()
+    values[:, 5] = 1.0  # the last column has no bins, either
+    return values
+
+
+def chosen_features(values: Tensor) -> nn.ModuleDict:
+    return nn.ModuleDict({"numbers": piecewise_linear(values, 64), "words": OneHot(torch.tensor([3, 5]))})
+
+
+def test_numbers_give_what_their_features_times_the_weights_are() -> None:
+    feature = piecewise_linear(numbers(), 64)
+    weight = torch.randn(3, feature.width, 8, generator=torch.Generator().manual_seed(1))
+    edges = feature.left[feature.column == 0].double() * feature.spread[0] + feature.centre[0]
+    exact = numbers()[: len(edges)].clone()
+    exact[:, 0] = edges  # where bins begin
+    for values in (numbers(), numbers(2), exact, torch.full((4, 6), torch.nan, dtype=torch.float64), 1e12 * numbers(3)):
+        assert_close(looked_up(feature, values, weight), feature(values) @ weight, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("made", "close"), [(MembersByLookup, 1e-4), (MembersInHalf, 0.03)])
+def test_rows_are_answered_as_they_are_while_the_networks_learn(made: type[Members], close: float) -> None:
+    torch.manual_seed(0)
+    model = made(chosen_features(numbers()), 4, 16, 2, 3)
+    inputs = {"numbers": numbers(4), "words": torch.randint(0, 7, (ROWS, 2))}
+    assert_close(outputs_of(model, inputs, torch.arange(ROWS)), model(inputs).detach(), rtol=close, atol=close)
+
+
+def test_weights_that_changed_are_looked_up_anew() -> None:
+    model = MembersByLookup(chosen_features(numbers()), 4, 16, 2, 3)
+    inputs = {"numbers": numbers(4), "words": torch.ones(ROWS, 2, dtype=torch.int64)}
+    outputs_of(model, inputs, torch.arange(ROWS))
+    with torch.no_grad():
+        model.hidden[0].weight.mul_(2)  # type: ignore[operator]
+        assert_close(model(inputs), Members.forward(model, inputs), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("bins", "half", "made"),
+    [(4, False, Members), (LOOKED_UP_FROM, False, MembersByLookup), (4, True, MembersInHalf)],
+)
+def test_tables_of_few_rows_are_read_by_the_plainest_networks(bins: int, half: bool, made: type[Members]) -> None:
+    sizes = Network(members=8, width=128, layers=2, bins=bins, epochs=1, batch=256, rate=0.01, decay=0.1, half=half)
+    assert members_of(sizes) is made
