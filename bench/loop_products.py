@@ -15,8 +15,8 @@ import torch
 from loop_peer import COLUMNS, RATE, ROWS, table
 from torch import Tensor, nn
 
+from firstlight.plain.lookup import MembersByLookup
 from firstlight.plain.loop import fit_members, learning
-from firstlight.plain.network import Members
 from firstlight.plain.numbers import piecewise_linear
 from firstlight.plain.targets import member_squared_errors
 from firstlight.plan.budget import MEMBERS
@@ -57,7 +57,7 @@ def main() -> None:
     rows, targets = table()
     values = rows.double()
     features: nn.Module = piecewise_linear(values, bins)
-    model = Members(nn.ModuleDict({"numbers": features}), MEMBERS, WIDTH, LAYERS, 1)
+    model = MembersByLookup(nn.ModuleDict({"numbers": features}), MEMBERS, WIDTH, LAYERS, 1)
     inputs: dict[str, Tensor] = {"numbers": values}
     learns = learning(torch.arange(ROWS) % FOLDS, MEMBERS)
     epochs = fit_members(model, inputs, targets.flatten(), learns, member_squared_errors, TIMES + 1, batch, RATE, 0.01)
