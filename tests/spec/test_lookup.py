@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from firstlight.model.building import members_of
 from firstlight.plain.categories import OneHot
-from firstlight.plain.lookup import LOOKED_UP_FROM, MembersByLookup, MembersInHalf, looked_up
+from firstlight.plain.lookup import LOOKED_UP_FROM, MembersByLookup, MembersInHalf, sums_of_bins
 from firstlight.plain.loop import outputs_of
 from firstlight.plain.network import Members
 from firstlight.plain.numbers import piecewise_linear
@@ -41,7 +41,7 @@ def test_numbers_give_what_their_features_times_the_weights_are() -> None:
     exact = numbers()[: len(edges)].clone()
     exact[:, 0] = edges  # where bins begin
     for values in (numbers(), numbers(2), exact, torch.full((4, 6), torch.nan, dtype=torch.float64), 1e12 * numbers(3)):
-        assert_close(looked_up(feature, values, weight), feature(values) @ weight, rtol=1e-4, atol=1e-4)
+        assert_close(sums_of_bins(feature, values, weight), feature(values) @ weight, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(("made", "close"), [(MembersByLookup, 1e-4), (MembersInHalf, 0.03)])
@@ -52,7 +52,7 @@ def test_rows_are_answered_as_they_are_while_the_networks_learn(made: type[Membe
     assert_close(outputs_of(model, inputs, torch.arange(ROWS)), model(inputs).detach(), rtol=close, atol=close)
 
 
-def test_weights_that_changed_are_looked_up_anew() -> None:
+def test_weights_that_changed_are_sums_of_bins_anew() -> None:
     model = MembersByLookup(chosen_features(numbers()), 4, 16, 2, 3)
     inputs = {"numbers": numbers(4), "words": torch.ones(ROWS, 2, dtype=torch.int64)}
     outputs_of(model, inputs, torch.arange(ROWS))

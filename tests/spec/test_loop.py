@@ -20,6 +20,7 @@ from firstlight.plain.loop import (
     learning,
     outputs_of,
     rows_of,
+    without_compiler,
 )
 from firstlight.plain.targets import member_squared_errors
 
@@ -212,3 +213,17 @@ def test_the_mean_of_held_out_answers_leaves_out_members_that_learned_from_the_r
 def test_chosen_rows_are_those_of_every_input() -> None:
     chosen = rows_of({"a": torch.arange(3), "b": torch.arange(6).reshape(3, 2)}, torch.tensor([2, 0]))
     assert (chosen["a"].tolist(), chosen["b"].tolist()) == ([2, 0], [[4, 5], [0, 1]])
+
+
+def test_without_its_compiler_an_optimiser_takes_the_same_steps() -> None:
+    found = []
+    for made in (torch.optim.AdamW, without_compiler(torch.optim.AdamW)):
+        torch.manual_seed(0)
+        model = nn.Linear(3, 2)
+        optimiser = made(model.parameters(), lr=0.1, weight_decay=0.2, fused=True)
+        for _ in range(5):
+            optimiser.zero_grad()
+            model(torch.randn(4, 3)).square().sum().backward()
+            optimiser.step()
+        found.append(model.weight)
+    assert torch.equal(*found)

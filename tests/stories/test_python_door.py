@@ -106,6 +106,16 @@ def test_predict_says_what_it_met(penguins: Path, tmp_path: Path) -> None:
     assert len(answered.frame) == 344
 
 
+def test_a_fit_does_not_wait_for_the_compiler_of_torch(penguins: Path, tmp_path: Path) -> None:
+    """It takes seconds to load, and torch loads it for the first optimiser."""
+    code = (
+        f"import sys, firstlight as fl; fl.fit({str(penguins)!r}, 'species', time=0.01, out='run'); "
+        "print('torch.optim' in sys.modules, 'torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.splitlines()[-1] == "True False"
+
+
 def test_an_evaluation_counts_its_looks(penguins: Path, tmp_path: Path) -> None:
     run = fl.fit(penguins, "species", time=0.01, out=tmp_path / "run")
     assert [fl.evaluate(run).looks for _ in range(2)] == [2, 3]

@@ -35,10 +35,12 @@ Learned = Mapping[str, Sequence[str]]  # what is learned from training cells bef
 
 
 def in_brackets(before: str, items: Sequence[str], after: str, comment: str) -> str:
-    """A constant for a script: on one line where it fits, else as many items on a line as fit."""
-    line = f"{before}{', '.join(items)}{after}  # {comment}"
+    """A constant for a script: on one line where it fits, the comment above, else as many items on a line as fit."""
+    line = f"{before}{', '.join(items)}{after}"
+    if len(f"{line}  # {comment}") <= SCRIPT_WIDTH:
+        return f"{line}  # {comment}"
     if len(line) <= SCRIPT_WIDTH:
-        return line
+        return f"# {comment}\n{line}"
     lines = ["   "]
     for item in items:
         if len(lines[-1]) + len(item) + 2 > SCRIPT_WIDTH:

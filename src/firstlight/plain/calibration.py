@@ -34,9 +34,8 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     Source: Guo et al. 2017; the smoothing, without which a model with no mistake would be certain: Platt 1999, 2.2.
     """
     logits, labels = (values[logits.isfinite().all(dim=1)] for values in (logits, labels))
-    share = 1 / (len(labels) + 2)
     temperatures = torch.logspace(math.log10(0.05), math.log10(20), 600, dtype=torch.float64)  # 1 % apart
-    losses = [F.cross_entropy(logits.double() / each, labels, label_smoothing=share) for each in temperatures]
+    losses = [F.cross_entropy(logits.double() / t, labels, label_smoothing=1 / (len(labels) + 2)) for t in temperatures]
     return temperatures[torch.stack(losses).argmin()].item()
 
 

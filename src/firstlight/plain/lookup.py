@@ -17,22 +17,31 @@ LOOKED_UP_FROM = 16  # features of a column, on the average: with fewer, multipl
 class MembersByLookup(Members):
     """The same networks and answers, several times faster where rows are only answered, not learned from."""
 
+    kind = torch.float32  # of the numbers that all layers but the last multiply
+
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        if torch.is_grad_enabled():
-            return super().forward(inputs)
+        signal = F.relu(self.multiplied(inputs) if torch.is_grad_enabled() else self.looked_up(inputs))
+        for layer in self.hidden[1:]:
+            signal = F.relu(layer(signal))
+        return self.output(signal.float())  # type: ignore[no-any-return]
+
+    def multiplied(self, inputs: dict[str, Tensor]) -> Tensor:
+        """What the first layer makes of the features, as slopes need it: (members, rows, width)."""
+        features = torch.cat([feature(inputs[name]).to(self.kind) for name, feature in self.features.items()], dim=1)
+        return self.hidden[0](features.expand(len(self.output.weight), -1, -1))  # type: ignore[no-any-return]
+
+    def looked_up(self, inputs: dict[str, Tensor]) -> Tensor:
+        """The same, in the shorter way."""
         first: MemberLinear = self.hidden[0]  # type: ignore[assignment]
         weights = first.weight.split([feature.width for feature in self.features.values()], dim=1)
         signal: Tensor = first.bias
         for (name, feature), weight in zip(self.features.items(), weights, strict=True):
             values = inputs[name]
             if isinstance(feature, PiecewiseLinear) and feature.width >= LOOKED_UP_FROM * values.shape[1]:
-                signal = signal + looked_up(feature, values, weight)
+                signal = signal + sums_of_bins(feature, values, weight)
             else:
                 signal = signal + feature(values) @ weight
-        signal = F.relu(signal).to(self.kind)
-        for layer in self.hidden[1:]:
-            signal = F.relu(layer(signal))
-        return self.output(signal.float())  # type: ignore[no-any-return]
+        return signal.to(self.kind)
 
 
 class MembersInHalf(MembersByLookup):
@@ -41,7 +50,7 @@ class MembersInHalf(MembersByLookup):
     kind = torch.bfloat16
 
 
-def looked_up(feature: PiecewiseLinear, values: Tensor, weight: Tensor) -> Tensor:
+def sums_of_bins(feature: PiecewiseLinear, values: Tensor, weight: Tensor) -> Tensor:
     """The same as `feature(values) @ weight`; weight: (members, width, outputs); returns (members, rows, outputs)."""
     columns, bins = torch.arange(values.shape[1]), len(feature.left)
     first = torch.searchsorted(feature.column, columns)  # the bins stand column by column

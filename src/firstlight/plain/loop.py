@@ -1,5 +1,6 @@
 """Step 3, fit: gradient descent and backpropagation, as a generator that tells what happened."""
 
+import inspect
 import math
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -37,9 +38,15 @@ def held_out_outputs(model: nn.Module, inputs: dict[str, Tensor], learns: Tensor
     return found.new_full((len(learns), learns.shape[1], found.shape[2]), torch.nan).index_copy(1, chosen, found)
 
 
+def without_compiler(optimiser: type[torch.optim.AdamW]) -> type[torch.optim.AdamW]:
+    """The same optimiser, which else loads torch's compiler when it is made: seconds for what nothing here uses."""
+    plain = {name: inspect.unwrap(getattr(optimiser, name)) for name in ("step", "zero_grad", "add_param_group")}
+    return type(optimiser.__name__, (optimiser,), {**plain, "step": torch.no_grad()(plain["step"])})
+
+
 def descent(model: nn.Module, rate: float, decay: float, steps: int) -> tuple[torch.optim.AdamW, LambdaLR]:
     """AdamW, and the schedule of its rate: it rises for a twentieth of the steps, then falls to zero."""
-    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay, fused=True)
+    optimiser = without_compiler(torch.optim.AdamW)(model.parameters(), lr=rate, weight_decay=decay, fused=True)
     return optimiser, LambdaLR(optimiser, lambda step: min(1.0, (step + 1) / (0.05 * steps)) * (1 - step / steps))
 
 
@@ -50,7 +57,7 @@ def descent_by_shape(
     weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
     groups = [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
+    optimiser = without_compiler(torch.optim.AdamW)(groups, lr=rate, betas=(0.9, 0.98), fused=True)
     return optimiser, LambdaLR(
         optimiser, lambda step: min((step + 1) / (rising * steps), (1 - step / steps) / (1 - rising))
     )

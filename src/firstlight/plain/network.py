@@ -21,8 +21,6 @@ class MemberLinear(nn.Module):
 class Members(nn.Module):
     """Networks side by side over the same features: a (rows, ...) tensor a kind to (members, rows, outputs) float32."""
 
-    kind = torch.float32  # of the numbers that all layers but the last multiply
-
     def __init__(self, features: nn.ModuleDict, members: int, width: int, layers: int, outputs: int) -> None:
         super().__init__()
         self.features = features
@@ -31,8 +29,8 @@ class Members(nn.Module):
         self.output = MemberLinear(members, width, outputs)
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        features = torch.cat([feature(inputs[name]).to(self.kind) for name, feature in self.features.items()], dim=1)
+        features = torch.cat([feature(inputs[name]) for name, feature in self.features.items()], dim=1)
         signal = features.expand(len(self.output.weight), -1, -1)  # every member sees the same features
         for layer in self.hidden:
             signal = F.relu(layer(signal))
-        return self.output(signal.float())  # type: ignore[no-any-return]
+        return self.output(signal)  # type: ignore[no-any-return]

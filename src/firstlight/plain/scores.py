@@ -20,8 +20,7 @@ def accuracy(probabilities: Tensor, labels: Tensor) -> float:
 
 def log_losses(probabilities: Tensor, labels: Tensor) -> Tensor:
     """Minus the logarithm of the probability (rows, classes) of each row's true class; 0 counts as 2e-16: (rows,)."""
-    given = probabilities.double().gather(1, labels[:, None]).squeeze(1)  # (rows,)
-    return -given.clamp(torch.finfo(torch.float64).eps, 1.0).log()
+    return -probabilities.double().gather(1, labels[:, None]).squeeze(1).clamp(torch.finfo(torch.float64).eps, 1).log()
 
 
 def log_loss(probabilities: Tensor, labels: Tensor) -> float:

@@ -49,9 +49,8 @@ def shuffled_places(strata: Tensor, kin: Tensor, seed: int) -> Tensor:
     turn = torch.randperm(rows, generator=torch.Generator().manual_seed(seed))[kin]
     order = torch.argsort(strata * rows + turn, stable=True)  # by stratum, then by turn
     sizes = strata.bincount()
-    begins = sizes.cumsum(0) - sizes  # where each stratum begins in that order
     place = torch.empty(rows, dtype=torch.float64)
-    rank = torch.arange(rows) - begins[strata[order]]  # within its stratum
+    rank = torch.arange(rows) - (sizes.cumsum(0) - sizes)[strata[order]]  # within its stratum
     place[order] = (rank + 0.5).double() / sizes[strata[order]]
     return torch.ones_like(place).scatter_reduce(0, kin, place, "amin")[kin]
 
