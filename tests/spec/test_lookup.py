@@ -52,7 +52,7 @@ def test_rows_are_answered_as_they_are_while_the_networks_learn(made: type[Membe
     assert_close(outputs_of(model, inputs, torch.arange(ROWS)), model(inputs).detach(), rtol=close, atol=close)
 
 
-def test_weights_that_changed_are_sums_of_bins_anew() -> None:
+def test_weights_that_changed_are_looked_up_anew() -> None:
     model = MembersByLookup(chosen_features(numbers()), 4, 16, 2, 3)
     inputs = {"numbers": numbers(4), "words": torch.ones(ROWS, 2, dtype=torch.int64)}
     outputs_of(model, inputs, torch.arange(ROWS))

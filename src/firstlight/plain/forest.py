@@ -145,7 +145,7 @@ class Forest(nn.Module):
         sums = []
         for leaves, *questions in zip(self.leaves, self.column, self.first, self.last, strict=True):
             leaf = leaf_numbers(bins, *(question[trees] for question in questions))
-            if leaves.shape[2] == 1:  # several times as quick as the way of many outputs
+            if leaves.shape[2] == 1:  # quicker than the way of many outputs
                 sums.append(leaves[trees].squeeze(2).gather(1, leaf.long()).sum(0).unsqueeze(1))
                 continue
             place = leaf + leaves.shape[1] * torch.arange(len(leaf), dtype=torch.int32).unsqueeze(1)

@@ -15,7 +15,7 @@ LOOKED_UP_FROM = 16  # features of a column, on the average: with fewer, multipl
 
 
 class MembersByLookup(Members):
-    """The same networks and answers, several times faster where rows are only answered, not learned from."""
+    """The same networks and answers, sooner given where rows are only answered, not learned from."""
 
     kind = torch.float32  # of the numbers that all layers but the last multiply
 
