@@ -186,9 +186,16 @@ def test_a_missing_file_in_a_full_folder_is_answered_fast(tmp_path: Path) -> Non
     assert time.perf_counter() - start < 0.5
 
 
+def test_a_file_is_no_folder_that_may_have_been_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dat").mkdir()
+    (tmp_path / "data").touch()  # nearer
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Refused, match=r"^there is no folder 'dataa'; did you mean 'dat/a\.csv'\?$"):
+        read("dataa/a.csv")
+
+
 def test_a_missing_folder_names_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data").mkdir()
-    (tmp_path / "dat.csv").touch()  # nearer, and no folder
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Refused, match=r"^there is no folder 'dat'; did you mean 'data/a\.csv'\?$"):
         read("dat/a.csv")
