@@ -9,7 +9,13 @@ from torch.testing import assert_close
 
 from firstlight.model.building import members_of
 from firstlight.plain.categories import OneHot
-from firstlight.plain.lookup import LOOKED_UP_FROM, MembersByLookup, MembersInHalf, sums_of_bins
+from firstlight.plain.lookup import (
+    LOOKED_UP_FROM,
+    MembersByLookup,
+    MembersInHalf,
+    lookups_of_bins,
+    lookups_of_words,
+)
 from firstlight.plain.loop import outputs_of
 from firstlight.plain.network import Members
 from firstlight.plain.numbers import piecewise_linear
@@ -34,20 +40,38 @@ def chosen_features(values: Tensor) -> nn.ModuleDict:
     return nn.ModuleDict({"numbers": piecewise_linear(values, 64), "words": OneHot(torch.tensor([3, 5]))})
 
 
-def test_numbers_give_what_their_features_times_the_weights_are() -> None:
+def test_of_bins_the_features_times_the_weights_are_found() -> None:
     feature = piecewise_linear(numbers(), 64)
-    weight = torch.randn(3, feature.width, 8, generator=torch.Generator().manual_seed(1))
+    bins = len(feature.left)
+    weight = torch.randn(3, bins, 8, generator=torch.Generator().manual_seed(1))
     edges = feature.left[feature.column == 0].double() * feature.spread[0] + feature.centre[0]
     exact = numbers()[: len(edges)].clone()
     exact[:, 0] = edges  # where bins begin
     for values in (numbers(), numbers(2), exact, torch.full((4, 6), torch.nan, dtype=torch.float64), 1e12 * numbers(3)):
-        assert_close(sums_of_bins(feature, values, weight), feature(values) @ weight, rtol=1e-4, atol=1e-4)
+        lookups, features = lookups_of_bins(feature, values, weight), feature(values)[:, :bins]
+        for member in range(3):
+            assert_close(lookups.sums(member), features @ weight[member], rtol=1e-4, atol=1e-4)
 
 
+def test_of_words_the_features_times_the_weights_are_found() -> None:
+    feature = OneHot(torch.tensor([3, 5]))
+    weight = torch.randn(2, feature.width, 8, generator=torch.Generator().manual_seed(1))
+    codes = torch.tensor(
+        [[1, 1], [3, 5], [0, 4], [4, 0], [2, 6]]
+    )  # 0 and those beyond a column: unknown
+    lookups = lookups_of_words(feature, codes, weight)
+    for member in range(2):
+        assert_close(lookups.sums(member), feature(codes) @ weight[member])
+
+
+@pytest.mark.parametrize("kinds", [("numbers", "words"), ("numbers",), ("words",)])
 @pytest.mark.parametrize(("made", "close"), [(MembersByLookup, 1e-4), (MembersInHalf, 0.03)])
-def test_rows_are_answered_as_they_are_while_the_networks_learn(made: type[Members], close: float) -> None:
+def test_rows_are_answered_as_they_are_while_the_networks_learn(
+    made: type[Members], close: float, kinds: tuple[str, ...]
+) -> None:
     torch.manual_seed(0)
-    model = made(chosen_features(numbers()), 4, 16, 2, 3)
+    features = chosen_features(numbers())
+    model = made(nn.ModuleDict({kind: features[kind] for kind in kinds}), 4, 16, 2, 3)
     inputs = {"numbers": numbers(4), "words": torch.randint(0, 7, (ROWS, 2))}
     assert_close(outputs_of(model, inputs, torch.arange(ROWS)), model(inputs).detach(), rtol=close, atol=close)
 

@@ -17,6 +17,7 @@ from firstlight.refusal import Refused
 from firstlight.wording import counted, whole
 
 NEARLY_ALL = 0.9  # of the cells of a column name files
+LOOKED_AT = 1000  # cells of a column, before all are
 MOST_FOLDERS = 200  # beside a table that are looked through for its files
 BYTES, PATH = ".bytes", ".path"  # ends of the columns of a picture that is kept with its name
 # How the bytes of pictures and videos begin, and from where.
@@ -74,11 +75,17 @@ def _form_of_videos(found: Mapping[str, Form]) -> Form | None:
 def _kind_named(cells: pl.Series) -> str | None:
     """Whether nearly all cells end as the names of "pictures" or "videos" do."""
     known = cells.drop_nulls()
+    some = known.gather_every(max(1, len(known) // LOOKED_AT))  # of most columns these few tell enough
     for kind, suffixes in (("pictures", PICTURE_SUFFIXES), ("videos", VIDEO_SUFFIXES)):
         endings = "|".join(suffix.removeprefix(".") for suffix in suffixes)
-        if len(known) and int(known.str.contains(rf"(?i)\.(?:{endings})$").sum()) >= NEARLY_ALL * len(known):
+        ending = rf"(?i)\.(?:{endings})$"
+        if _share_with(some, ending) >= NEARLY_ALL / 2 and _share_with(known, ending) >= NEARLY_ALL:
             return kind
     return None
+
+
+def _share_with(cells: pl.Series, ending: str) -> float:
+    return int(cells.str.contains(ending).sum()) / max(1, len(cells))
 
 
 def _kind_held(cells: pl.Series) -> str | None:

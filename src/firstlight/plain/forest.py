@@ -19,7 +19,6 @@ from firstlight.plain.targets import as_goals, goals_of
 
 MOST_BINS = 254  # of a column, so that their numbers fit into a byte; 0 is for gaps and unknown words
 MOST_GROWN = 100_000  # rows from which the trees of an epoch are grown; of more, other ones in every epoch
-ANSWERED_AT_ONCE = 2**12  # that trees answer, so that what they see lies near the processor
 FEWEST_RANKED = 20  # rows of a word, from which on it has a rank
 SUMS_AT_ONCE = 2**21  # that are looked at for questions: more would lie far from the processor
 SMALLEST = 1e-12  # that is divided by
@@ -117,6 +116,8 @@ class Forest(nn.Module):
     leaves: (members, trees, 2**questions, outputs), all 0 until grown. Of two classes only the second has numbers.
     """
 
+    answered_at_once = 4096  # rows, so that what trees see lies near the processor
+
     def __init__(self, bins: Bins, members: int, trees: int, questions: int, outputs: int) -> None:
         super().__init__()
         self.bins, self.outputs = bins, outputs
@@ -159,7 +160,7 @@ def leaf_numbers(bins: Tensor, column: Tensor, first: Tensor, last: Tensor) -> T
     for asked, low, span in zip(column.T, first.T.unsqueeze(2), (last - first).T.unsqueeze(2), strict=True):
         seen = bins.index_select(0, asked).sub_(low)  # a byte below 0 is one above all others
         yes = seen <= span.expand_as(seen).contiguous()  # like shapes are compared much faster
-        leaf.add_(leaf).add_(yes)
+        leaf.add_(leaf).bitwise_or_(yes.view(torch.uint8))
     return leaf
 
 
@@ -299,7 +300,7 @@ def fit_forest(
                 model, tree, its_bins, ordered, its_weights, errors, bends, rate, share, decay, cautious
             )
         with torch.no_grad():
-            said = [model.said(block, new) for block in bins.split(ANSWERED_AT_ONCE, dim=1)]
+            said = [model.said(block, new) for block in bins.split(model.answered_at_once, dim=1)]
         answers = answers + torch.cat(said, dim=1)
         losses = losses_of(F.pad(answers, (1, 0)) if model.outputs == 2 else answers, targets)
         yield epoch, weighted_mean(losses, learns), weighted_mean(losses, 1 - learns)

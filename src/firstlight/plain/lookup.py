@@ -1,74 +1,127 @@
-"""Small networks over columns of many bins: what numbers give to the first layer is looked up, not multiplied (step 4).
+"""Small networks whose first layer is looked up, not multiplied, while rows are answered (step 4).
 
-A number has come through all bins below it and through a part of one. What its bins give to the first layer is the sum
-of the weights of the former, which is known before any row is seen, and a part of the latter's: two lookups a column.
+Of the features of a row most are known before it is seen: of all words of a column one is 1 and the others 0; a number
+has come through all bins below it, and through a part of one. So what the first layer makes of a word is a row of its
+weights, and what it makes of a number lies between two sums of them.
 """
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from firstlight.plain.categories import OneHot
 from firstlight.plain.network import MemberLinear, Members
 from firstlight.plain.numbers import PiecewiseLinear, standardise
 
 LOOKED_UP_FROM = 16  # features of a column, on the average: with fewer, multiplying is as quick
 
 
+@dataclass(frozen=True, eq=False)
+class Lookups:
+    """Which rows of a table are added up for each row of cells, and how much of each of them.
+
+    places, shares: (rows, lookups) int64 and float32; table: (members, places, outputs) float32.
+    """
+
+    places: Tensor
+    shares: Tensor
+    table: Tensor
+
+    def sums(self, member: int) -> Tensor:
+        """What is found for each row of cells: (rows, outputs)."""
+        return F.embedding_bag(self.places, self.table[member], mode="sum", per_sample_weights=self.shares)
+
+
+def lookups_of_words(feature: OneHot, codes: Tensor, weight: Tensor) -> Lookups:
+    """The same as `feature(codes) @ weight`; weight: (members, width, outputs)."""
+    places = feature.places(codes)
+    return Lookups(places, torch.ones(places.shape), F.pad(weight, (0, 0, 1, 0)))
+
+
+def lookups_of_bins(feature: PiecewiseLinear, values: Tensor, weight: Tensor) -> Lookups:
+    """The same as `(features of the bins) @ weight`; weight: (members, bins, outputs), values: (rows, columns)."""
+    columns, bins = torch.arange(values.shape[1]), torch.arange(len(feature.left))
+    first = torch.searchsorted(feature.column, columns)  # the bins stand column by column
+    many = torch.searchsorted(feature.column, columns, right=True) - first
+    left = torch.full((len(columns), int(many.max())), torch.inf)
+    left[feature.column, bins - first[feature.column]] = feature.left
+    numbers = standardise(values, feature.centre, feature.spread).nan_to_num(nan=0.0)
+    place = first + (torch.searchsorted(left, numbers.T.contiguous(), right=True).T - 1).clamp_min(0)
+    its_bin = place.clamp_max(len(bins) - 1)
+    share = ((numbers - feature.left[its_bin]) / feature.length[its_bin]).clamp(0, 1) * (many > 0)
+    table = weight.new_zeros(len(weight), len(columns) + len(bins), weight.shape[2])
+    table[:, 1 + feature.column + bins] = weight  # the row before those of a column stands for no bin at all
+    upto = table.cumsum(dim=1)
+    table = upto - upto[:, first + columns].repeat_interleave(1 + many, dim=1)
+    below = place + columns
+    places = torch.stack([below, (below + 1).clamp_max(table.shape[1] - 1)], dim=2)
+    return Lookups(places.flatten(1), torch.stack([1 - share, share], dim=2).flatten(1), table)
+
+
+def without_bins(feature: PiecewiseLinear) -> PiecewiseLinear:
+    """The same features but for those of the bins."""
+    none = feature.left[:0]
+    return PiecewiseLinear(feature.centre, feature.spread, none, none, feature.column[:0], feature.gappy)
+
+
+def through(layer: MemberLinear, member: int, inputs: Tensor) -> Tensor:
+    """What one member's layer makes of inputs, (rows, inputs): (rows, outputs)."""
+    return torch.addmm(layer.bias[member].to(inputs.dtype), inputs, layer.weight[member].to(inputs.dtype))
+
+
 class MembersByLookup(Members):
     """The same networks and answers, sooner given where rows are only answered, not learned from."""
 
     kind = torch.float32  # of the numbers that all layers but the last multiply
+    answered_at_once = 4096
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        signal = F.relu(self.multiplied(inputs) if torch.is_grad_enabled() else self.looked_up(inputs))
-        for layer in self.hidden[1:]:
+        if torch.is_grad_enabled():
+            return self.multiplied(inputs)
+        looked_up, features, weight = self.shortened(inputs)
+        first: MemberLinear = self.hidden[0]  # type: ignore[assignment]
+        answers = []
+        for member, its_weight in enumerate(weight):  # one at a time, as what it sees fits into the processor's cache
+            signal = torch.addmm(first.bias[member], features, its_weight)
+            for lookups in looked_up:
+                signal += lookups.sums(member)
+            signal = F.relu(signal).to(self.kind)
+            for layer in self.hidden[1:]:
+                signal = F.relu(through(layer, member, signal))  # type: ignore[arg-type]
+            answers.append(through(self.output, member, signal.float()))
+        return torch.stack(answers)
+
+    def multiplied(self, inputs: dict[str, Tensor]) -> Tensor:
+        """The answers by products alone, as slopes need them."""
+        features = torch.cat([feature(inputs[name]).to(self.kind) for name, feature in self.features.items()], dim=1)
+        signal = features.expand(len(self.output.weight), -1, -1)
+        for layer in self.hidden:
             signal = F.relu(layer(signal))
         return self.output(signal.float())  # type: ignore[no-any-return]
 
-    def multiplied(self, inputs: dict[str, Tensor]) -> Tensor:
-        """What the first layer makes of the features, as slopes need it: (members, rows, width)."""
-        features = torch.cat([feature(inputs[name]).to(self.kind) for name, feature in self.features.items()], dim=1)
-        return self.hidden[0](features.expand(len(self.output.weight), -1, -1))  # type: ignore[no-any-return]
-
-    def looked_up(self, inputs: dict[str, Tensor]) -> Tensor:
-        """The same, in the shorter way."""
+    def shortened(self, inputs: dict[str, Tensor]) -> tuple[list[Lookups], Tensor, Tensor]:
+        """What is looked up for the first layer, the features that are multiplied, and their weights."""
         first: MemberLinear = self.hidden[0]  # type: ignore[assignment]
         weights = first.weight.split([feature.width for feature in self.features.values()], dim=1)
-        signal: Tensor = first.bias
+        rows = len(inputs[next(iter(self.features))])
+        looked_up, features, rest = [], [torch.empty(rows, 0)], [first.weight[:, :0]]
         for (name, feature), weight in zip(self.features.items(), weights, strict=True):
             values = inputs[name]
+            if isinstance(feature, OneHot):
+                looked_up.append(lookups_of_words(feature, values, weight))
+                continue
             if isinstance(feature, PiecewiseLinear) and feature.width >= LOOKED_UP_FROM * values.shape[1]:
-                signal = signal + sums_of_bins(feature, values, weight)
-            else:
-                signal = signal + feature(values) @ weight
-        return signal.to(self.kind)
+                bins = len(feature.left)
+                looked_up.append(lookups_of_bins(feature, values, weight[:, :bins]))
+                feature, weight = without_bins(feature), weight[:, bins:]
+            features.append(feature(values))
+            rest.append(weight)
+        return looked_up, torch.cat(features, dim=1), torch.cat(rest, dim=1)
 
 
 class MembersInHalf(MembersByLookup):
     """The same in bfloat16, half of float32, but for the last layer: some processors are far quicker in it."""
 
     kind = torch.bfloat16
-
-
-def sums_of_bins(feature: PiecewiseLinear, values: Tensor, weight: Tensor) -> Tensor:
-    """The same as `feature(values) @ weight`; weight: (members, width, outputs); returns (members, rows, outputs)."""
-    columns, bins = torch.arange(values.shape[1]), len(feature.left)
-    first = torch.searchsorted(feature.column, columns)  # the bins stand column by column
-    many = torch.searchsorted(feature.column, columns, right=True) - first
-    left = torch.full((len(columns), int(many.max())), torch.inf)
-    left[feature.column, torch.arange(bins) - first[feature.column]] = feature.left
-    numbers = standardise(values, feature.centre, feature.spread).nan_to_num(nan=0.0)
-    through = (torch.searchsorted(left, numbers.T.contiguous(), right=True).T - 1).clamp_min(0)  # whole bins
-    place = first + through
-    its_bin = place.clamp_max(bins - 1)
-    share = ((numbers - feature.left[its_bin]) / feature.length[its_bin]).clamp(0, 1) * (many > 0)
-    upto = F.pad(weight[:, :bins], (0, 0, 1, 0)).cumsum(dim=1)  # sums over the bins of this and all earlier columns
-    no_bins = feature.left[:0]
-    others = PiecewiseLinear(feature.centre, feature.spread, no_bins, no_bins, feature.column[:0], feature.gappy)
-    beside, found = others(values), []
-    for before, own in zip(upto, weight, strict=True):  # a member at a time, as its sums fit into the processor's cache
-        sums = torch.addmm(-before[first].sum(dim=0), beside, own[bins:])
-        sums += F.embedding_bag(place, before, mode="sum")
-        sums += F.embedding_bag(its_bin, own, mode="sum", per_sample_weights=share)
-        found.append(sums)
-    return torch.stack(found)

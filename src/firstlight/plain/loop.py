@@ -25,9 +25,9 @@ def learning(folds: Tensor, members: int) -> Tensor:
 
 def outputs_of(model: nn.Module, inputs: dict[str, Tensor], chosen: Tensor) -> Tensor:
     """What the model answers for the chosen rows, a block at a time: (members, chosen, outputs)."""
-    model.eval()
+    blocks = chosen.split(getattr(model.eval(), "answered_at_once", 1024))
     with torch.inference_mode():
-        return torch.cat([model(rows_of(inputs, block)) for block in chosen.split(1024)], dim=1)
+        return torch.cat([model(rows_of(inputs, block)) for block in blocks], dim=1)
 
 
 def held_out_outputs(model: nn.Module, inputs: dict[str, Tensor], learns: Tensor) -> Tensor:
