@@ -158,6 +158,31 @@ class TestTables:
         pl.DataFrame({"photo": ["0.png", "a" * 5000 + ".png"], "price": [1, 2]}).write_csv(tmp_path / "t.csv")
         assert read(tmp_path / "t.csv").frame["photo"].is_null().to_list() == [False, True]
 
+    @pytest.mark.parametrize("absolute", [True, False])
+    def test_names_that_lead_out_of_the_folder_of_the_table_are_not_followed(
+        self, tmp_path: Path, absolute: bool
+    ) -> None:
+        folder = tmp_path / "data"
+        folder.mkdir()
+        for place in (folder, tmp_path):
+            (place / "0.png").write_bytes(picture(0))
+        outside = str(tmp_path / "0.png") if absolute else "../0.png"
+        pl.DataFrame({"photo": ["0.png", outside], "price": [1, 2]}).write_csv(folder / "t.csv")
+        table = read(folder / "t.csv")
+        assert table.frame["photo"].is_null().to_list() == [False, True]
+        assert "photo: not opened, as outside the folder of the table: 1 file" in table.notes
+
+    @pytest.mark.parametrize("absolute", [True, False])
+    def test_names_that_lead_back_into_the_folder_of_the_table_are_followed(
+        self, tmp_path: Path, absolute: bool
+    ) -> None:
+        folder = tmp_path / "data"
+        (folder / "in").mkdir(parents=True)
+        (folder / "0.png").write_bytes(picture(0))
+        name = str(folder / "0.png") if absolute else "in/../0.png"
+        pl.DataFrame({"photo": [name, name], "price": [1, 2]}).write_csv(folder / "t.csv")
+        assert read(folder / "t.csv").frame["photo"].null_count() == 0
+
     def test_bytes_of_pictures_are_read_and_their_paths_left_out(self, tmp_path: Path) -> None:
         cells = [{"bytes": picture(number), "path": f"label{number % 2}/x.png"} for number in range(4)]
         pl.DataFrame({"image": cells, "label": list("abab")}).write_parquet(tmp_path / "t.parquet")

@@ -56,9 +56,7 @@ def test_of_bins_the_features_times_the_weights_are_found() -> None:
 def test_of_words_the_features_times_the_weights_are_found() -> None:
     feature = OneHot(torch.tensor([3, 5]))
     weight = torch.randn(2, feature.width, 8, generator=torch.Generator().manual_seed(1))
-    codes = torch.tensor(
-        [[1, 1], [3, 5], [0, 4], [4, 0], [2, 6]]
-    )  # 0 and those beyond a column: unknown
+    codes = torch.tensor([[1, 1], [3, 5], [0, 4], [4, 0], [2, 6]])  # 0 and those beyond a column: unknown
     lookups = lookups_of_words(feature, codes, weight)
     for member in range(2):
         assert_close(lookups.sums(member), feature(codes) @ weight[member])

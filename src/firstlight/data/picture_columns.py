@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -48,6 +49,8 @@ def with_pixels(table: Table, source: Source, forms: Mapping[str, Form]) -> Tabl
             if not any(sources):
                 notes.append(f"{name} names {named}, and none of them lies beside the table: they are not read")
                 continue
+            if outside := _many_outside(cells, sources, source):
+                notes.append(f"{name}: not opened, as outside the folder of the table: {counted(outside, 'file')}")
         elif held:
             sources = [
                 None if cell is None else Source(f"row {row + 1} of {name}", name, None, held=cell)
@@ -111,6 +114,20 @@ def _sources_named(cells: pl.Series, table: Source) -> list[Source | None]:
     return [found.get(name) if name else None for name in names]
 
 
+def _many_outside(cells: pl.Series, sources: Sequence[Source | None], table: Source) -> int:
+    """How many cells name a file that does not lie in the folder of the table, whether it is there or not."""
+    if not table.path:
+        return 0
+    missed = [cell for cell, source in zip(cells, sources, strict=True) if cell and source is None]
+    return sum(not _leads_inside(Path(table.path).parent, cell.strip()) for cell in missed)
+
+
+def _leads_inside(folder: Path, name: str) -> bool:
+    """Whether a name that is read from a folder stays in it: a table of a stranger shall open no other files."""
+    # Not resolve(): links in the folder are the user's own, and may lead anywhere.
+    return Path(os.path.abspath(folder / name)).is_relative_to(os.path.abspath(folder))  # noqa: PTH100
+
+
 def _places(table: Source) -> list[Find]:
     """Ways to find a file by its name: beside the table, or in one of the folders there."""
     if table.archive:
@@ -122,7 +139,7 @@ def _places(table: Source) -> list[Find]:
         return [_in_archive(table.archive, members, folder) for folder in (base, *folders[:MOST_FOLDERS])]
     beside = Path(table.path).parent if table.path else Path()
     inside = sorted(path for path in beside.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return [_in_folder(folder) for folder in (beside, *inside[:MOST_FOLDERS])]
+    return [_in_folder(folder, beside) for folder in (beside, *inside[:MOST_FOLDERS])]
 
 
 def _in_archive(archive: str, members: set[str], folder: str) -> Find:
@@ -133,11 +150,12 @@ def _in_archive(archive: str, members: set[str], folder: str) -> Find:
     return find
 
 
-def _in_folder(folder: Path) -> Find:
+def _in_folder(folder: Path, table_folder: Path) -> Find:
     def find(name: str) -> Source | None:
         path = folder / name
         try:
-            return Source(str(path), name, str(path)) if path.is_file() else None
+            there = _leads_inside(table_folder, str(path.absolute())) and path.is_file()
+            return Source(str(path), name, str(path)) if there else None
         except OSError:  # too long for a name, or in a folder that may not be looked into
             return None
 
