@@ -18,6 +18,7 @@ import firstlight
 from firstlight.kinds import convolving
 from firstlight.kinds.image import IMAGE, PicturesSettings
 from firstlight.model.predictor import NETWORK
+from firstlight.refusal import Refused
 from firstlight.store.model_file import load_model
 from firstlight.workflow import Choices
 
@@ -115,6 +116,9 @@ class TestFiles:
         run = fit(frame, Choices("label"))
         assert run.predict(frame.head(3)).height == 3
         assert run.predictor.plan.of_kind(IMAGE).keys() == {"picture"}
+        grey = pl.DataFrame({"picture": frame["picture"].to_numpy()[:3, ..., :1]})
+        with pytest.raises(Refused, match=r"picture holds pixels of the form 24 x 32 x 1; .* from 24 x 32 x 3"):
+            run.predict(grey)
 
     def test_without_a_test_all_pictures_teach(self, fit: Fit, tmp_path: Path) -> None:
         run = fit(write_folder(tmp_path / "shapes"), Choices(test=0.0, seconds=1.0), out=tmp_path / "run")

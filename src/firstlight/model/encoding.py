@@ -15,6 +15,7 @@ from firstlight.kinds.number import column_values
 from firstlight.plain.categories import codes, words
 from firstlight.plain.targets import labels_of
 from firstlight.plan.plan import Plan
+from firstlight.refusal import Refused
 from firstlight.wording import counted
 
 SHOWN = 3  # examples of each oddity
@@ -75,18 +76,31 @@ def known_targets(cells: pl.Series, plan: Plan, encoders: Encoders) -> pl.Series
 
 
 def complete(rows: pl.DataFrame, plan: Plan) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """The rows with every column that the plan asks for, and a note on each that is missing: it counts as all gaps."""
+    """The rows with every column that the plan asks for, and a note on each that is missing: it counts as all gaps.
+
+    Raises Refused where pixels have other channels than those that the model learned from.
+    """
     gaps, notes = [], []
     for kind in plan.kinds:
         for name, settings in plan.of_kind(kind).items():
             if name not in rows.columns:
                 notes.append(f"{name}: the column is missing: taken as a gap in every row")
-            elif kind.cell_type and not rows[name].dtype.is_nested():
+            elif kind.cell_type and not isinstance(rows[name].dtype, pl.Array):
                 notes.append(f"{name}: no {kind.name} is there: taken as a gap in every row")
             else:
+                if kind.cell_type:
+                    _refuse_other_channels(name, rows[name].dtype, kind.cell_type(settings))
                 continue
             gaps.append(pl.lit(None, kind.cell_type(settings) if kind.cell_type else pl.String()).alias(name))
     return rows.with_columns(gaps), tuple(notes)
+
+
+def _refuse_other_channels(name: str, given: pl.DataType, learned: pl.DataType) -> None:
+    """Pixels may have another size, but not another number of axes or of channels, which are the last axis."""
+    shapes = given.shape, learned.shape  # type: ignore[attr-defined]
+    if len(shapes[0]) != len(shapes[1]) or shapes[0][-1] != shapes[1][-1]:
+        here, there = (" x ".join(map(str, shape)) for shape in shapes)
+        raise Refused(f"{name} holds pixels of the form {here}; the model learned from {there}: other channels.")
 
 
 def strays_in(rows: pl.DataFrame, plan: Plan) -> tuple[str, ...]:
