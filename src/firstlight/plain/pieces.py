@@ -74,10 +74,10 @@ def piece_sums(view: str, texts: Ragged | TwoLevels, most: int, members: int, ou
     kept = torch.nonzero(counts >= 2).flatten()
     if len(kept) > most:
         kept = counts.sort(descending=True, stable=True).indices[:most].sort().values
-    module = PieceSums(view, keys[kept], torch.ones(()), members, outputs)
-    counted = module.see(texts).scale.square().reciprocal()  # pieces of each text, counting one where there are none
-    module.size.copy_(counted.mean())
-    return module
+    known = torch.zeros(len(keys), 1).index_fill_(0, kept, 1.0)
+    each = Ragged(places.int(), pieces.starts).sums(known)
+    each = each if isinstance(texts, Ragged) else texts.rows.sums(each)
+    return PieceSums(view, keys[kept], each.clamp_min(1).mean(), members, outputs)
 
 
 def learning_and_all(folds: Tensor, members: int) -> Tensor:

@@ -34,7 +34,10 @@ class MeanVectors(nn.Module):
         self.heads = nn.Parameter(torch.zeros(members, size, 1 if outputs == 2 else outputs))
 
     def forward(self, inputs: dict[str, Ragged]) -> Tensor:
-        texts = inputs[self.view].among(self.known)
+        return self.answers(inputs[self.view].among(self.known))
+
+    def answers(self, texts: Ragged) -> Tensor:
+        """The same for texts as the places of their pieces among those that have vectors."""
         means = F.embedding_bag(texts.values, self.table, texts.starts, mode="mean", include_last_offset=True)
         answers = torch.bmm(means.view(-1, *self.heads.shape[:2]).transpose(0, 1), self.heads)
         return F.pad(answers, (1, 0)) if self.outputs == 2 else answers
@@ -96,5 +99,5 @@ def fit_vectors(
             squares = squares + slope.square().sum((1, 2), keepdim=True)
             heads.sub_(head_rate * left * slope / squares.sqrt())
         with torch.no_grad():
-            losses = losses_of(model(inputs), targets)
+            losses = losses_of(model.answers(texts), targets)
         yield epoch, weighted_mean(losses, learns), weighted_mean(losses, 1 - learns)
