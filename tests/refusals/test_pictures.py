@@ -172,6 +172,31 @@ class TestTables:
         assert table.frame["photo"].is_null().to_list() == [False, True]
         assert "photo: not opened, as outside the folder of the table: 1 file" in table.notes
 
+    def test_what_a_name_leads_to_is_told_by_its_path_not_by_links(self, tmp_path: Path) -> None:
+        folder, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+        for place in (folder, elsewhere / "in"):
+            place.mkdir(parents=True)
+        (elsewhere / "0.png").write_bytes(picture(0))
+        (elsewhere / "in" / "1.png").write_bytes(picture(1))
+        (folder / "link").symlink_to(elsewhere / "in")
+        pl.DataFrame({"photo": ["link/../0.png", "link/1.png"], "price": [1, 2]}).write_csv(folder / "t.csv")
+        assert read(folder / "t.csv").frame["photo"].is_null().to_list() == [True, False]
+
+    def test_where_all_names_lead_out_of_the_folder_it_is_told(self, tmp_path: Path) -> None:
+        (tmp_path / "0.png").write_bytes(picture(0))
+        (tmp_path / "data").mkdir()
+        pl.DataFrame({"photo": ["../0.png"] * 3, "price": [1, 2, 3]}).write_csv(tmp_path / "data" / "t.csv")
+        notes = read(tmp_path / "data" / "t.csv").notes
+        assert notes[0] == "photo: not opened, as outside the folder of the table: 1 file"
+        assert notes[1].startswith("photo names pictures")
+
+    def test_beside_a_table_with_brackets_in_its_path_files_are_found(self, tmp_path: Path) -> None:
+        folder = tmp_path / "photos [2024]"
+        folder.mkdir()
+        (folder / "0.png").write_bytes(picture(0))
+        pl.DataFrame({"photo": ["0.png", str(folder / "0.png")], "price": [1, 2]}).write_csv(folder / "t.csv")
+        assert read(folder / "t.csv").frame["photo"].null_count() == 0
+
     @pytest.mark.parametrize("absolute", [True, False])
     def test_names_that_lead_back_into_the_folder_of_the_table_are_followed(
         self, tmp_path: Path, absolute: bool

@@ -119,6 +119,21 @@ class TestFiles:
         grey = pl.DataFrame({"picture": frame["picture"].to_numpy()[:3, ..., :1]})
         with pytest.raises(Refused, match=r"picture holds pixels of the form 24 x 32 x 1; .* from 24 x 32 x 3"):
             run.predict(grey)
+        larger = pl.DataFrame({"picture": frame["picture"].to_numpy()[:3].repeat(2, axis=1)})
+        assert run.predict(larger).height == 3
+
+    def test_grey_pictures_may_stand_beside_ones_in_colour_and_change_places(self, fit: Fit) -> None:
+        chance = np.random.default_rng(0)
+        labels = [CLASSES[number % 2] for number in range(PICTURES)]
+        colour = np.stack([drawn(label, chance) for label in labels])
+        grey = colour[..., :1]
+        run = fit(pl.DataFrame({"one": colour, "other": grey, "label": labels}), Choices("label", seconds=1.0))
+        for one, other in ((grey, colour), (colour, colour)):
+            assert run.predict(pl.DataFrame({"one": one[:3], "other": other[:3]})).height == 3
+        with pytest.raises(
+            Refused, match=r"^one holds pixels of the form 24 x 32 x 1; the model learned from 24 x 32 x 3"
+        ):
+            run.predict(pl.DataFrame({"one": grey[:3], "other": grey[:3]}))
 
     def test_without_a_test_all_pictures_teach(self, fit: Fit, tmp_path: Path) -> None:
         run = fit(write_folder(tmp_path / "shapes"), Choices(test=0.0, seconds=1.0), out=tmp_path / "run")

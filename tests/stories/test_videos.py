@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 import polars as pl
+import pytest
 from av.video.stream import VideoStream
 from tests.stories.test_pictures import said, zipped
 
 import firstlight
 from firstlight.kinds.video import VIDEO
 from firstlight.model.predictor import NETWORK
+from firstlight.refusal import Refused
 from firstlight.workflow import Choices
 
 if TYPE_CHECKING:
@@ -83,3 +85,12 @@ def test_the_script_decodes_retrains_and_proves(fit: Fit, bare: Bare, tmp_path: 
     printed, fault = bare(run.folder / "train.py")
     assert fault == ""
     assert "the same model, to the last bit" in printed
+
+
+def test_a_frame_of_videos_in_another_form_is_refused_in_words(fit: Fit) -> None:
+    clips = np.random.default_rng(0).integers(0, 255, (40, 4, 24, 24, 3), dtype=np.uint8)
+    clips[::2] //= 2
+    run = fit(pl.DataFrame({"clip": clips, "label": ["dark", "bright"] * 20}), Choices("label", seconds=1.0))
+    for other, told in ((clips[:3, :3], "3 x 24 x 24 x 3"), (clips[:3, :, :20], "4 x 20 x 24 x 3")):
+        with pytest.raises(Refused, match=rf"^clip holds pixels of the form {told}; .* from 4 x 24 x 24 x 3\.$"):
+            run.predict(pl.DataFrame({"clip": other}))

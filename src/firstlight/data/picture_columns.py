@@ -45,12 +45,12 @@ def with_pixels(table: Table, source: Source, forms: Mapping[str, Form]) -> Tabl
         named = _kind_named(cells) if cells.dtype == pl.String else None
         held = _kind_held(cells) if cells.dtype == pl.Binary else None
         if named:
-            sources = _sources_named(cells, source)
+            sources, outside = _sources_named(cells, source)
+            if outside:
+                notes.append(f"{name}: not opened, as outside the folder of the table: {counted(outside, 'file')}")
             if not any(sources):
                 notes.append(f"{name} names {named}, and none of them lies beside the table: they are not read")
                 continue
-            if outside := _many_outside(cells, sources, source):
-                notes.append(f"{name}: not opened, as outside the folder of the table: {counted(outside, 'file')}")
         elif held:
             sources = [
                 None if cell is None else Source(f"row {row + 1} of {name}", name, None, held=cell)
@@ -78,7 +78,7 @@ def _form_of_videos(found: Mapping[str, Form]) -> Form | None:
 def _kind_named(cells: pl.Series) -> str | None:
     """Whether nearly all cells end as the names of "pictures" or "videos" do."""
     known = cells.drop_nulls()
-    some = known.gather_every(max(1, len(known) // LOOKED_AT))  # of most columns these few tell enough
+    some = known.sample(min(LOOKED_AT, len(known)), seed=0)  # of most columns these few tell enough
     for kind, suffixes in (("pictures", PICTURE_SUFFIXES), ("videos", VIDEO_SUFFIXES)):
         endings = "|".join(suffix.removeprefix(".") for suffix in suffixes)
         ending = rf"(?i)\.(?:{endings})$"
@@ -101,31 +101,32 @@ def _kind_held(cells: pl.Series) -> str | None:
     return None
 
 
-def _sources_named(cells: pl.Series, table: Source) -> list[Source | None]:
-    """The file that each cell names, beside the table or in a folder there; None where there is none."""
+def _sources_named(cells: pl.Series, table: Source) -> tuple[list[Source | None], int]:
+    """The file that each cell names, beside the table or in a folder there, None where there is none.
+
+    And how many files are named that lie elsewhere: a table that a stranger wrote opens none of them.
+    """
     names = [None if cell is None else cell.strip() for cell in cells]
-    given = list(dict.fromkeys(name for name in names if name))
+    different = list(dict.fromkeys(name for name in names if name))
+    folder = os.path.abspath(Path(table.location).parent)  # noqa: PTH100  # resolve() would follow links
+    inner = {name: name if table.archive else _inside(folder, name) for name in different}
+    given = {name: path for name, path in inner.items() if path}
     found: dict[str, Source] = {}
     for find in _places(table):
-        here = {name: file for name in given if (file := find(name)) is not None}
+        here = {name: file for name, path in given.items() if (file := find(path)) is not None}
         found = max(found, here, key=len)
         if len(found) == len(given):
             break
-    return [found.get(name) if name else None for name in names]
+    return [found.get(name) if name else None for name in names], len(different) - len(given)
 
 
-def _many_outside(cells: pl.Series, sources: Sequence[Source | None], table: Source) -> int:
-    """How many cells name a file that does not lie in the folder of the table, whether it is there or not."""
-    if not table.path:
-        return 0
-    missed = [cell for cell, source in zip(cells, sources, strict=True) if cell and source is None]
-    return sum(not _leads_inside(Path(table.path).parent, cell.strip()) for cell in missed)
+def _inside(folder: str, name: str) -> str:
+    """The name of a file as a path from a folder on, empty where it leads out of it.
 
-
-def _leads_inside(folder: Path, name: str) -> bool:
-    """Whether a name that is read from a folder stays in it: a table of a stranger shall open no other files."""
-    # Not resolve(): links in the folder are the user's own, and may lead anywhere.
-    return Path(os.path.abspath(folder / name)).is_relative_to(os.path.abspath(folder))  # noqa: PTH100
+    Only the path counts: links in the folder are the user's own, and may lead anywhere.
+    """
+    path = os.path.normpath(Path(folder) / name)
+    return os.path.relpath(path, folder) if Path(folder) in Path(path).parents else ""
 
 
 def _places(table: Source) -> list[Find]:
@@ -137,9 +138,9 @@ def _places(table: Source) -> list[Find]:
         base = PurePosixPath(table.member).parent.as_posix()
         folders = sorted({PurePosixPath(name).parent.as_posix() for name in members})
         return [_in_archive(table.archive, members, folder) for folder in (base, *folders[:MOST_FOLDERS])]
-    beside = Path(table.path).parent if table.path else Path()
+    beside = Path(table.location).parent
     inside = sorted(path for path in beside.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return [_in_folder(folder, beside) for folder in (beside, *inside[:MOST_FOLDERS])]
+    return [_in_folder(folder) for folder in (beside, *inside[:MOST_FOLDERS])]
 
 
 def _in_archive(archive: str, members: set[str], folder: str) -> Find:
@@ -150,12 +151,11 @@ def _in_archive(archive: str, members: set[str], folder: str) -> Find:
     return find
 
 
-def _in_folder(folder: Path, table_folder: Path) -> Find:
+def _in_folder(folder: Path) -> Find:
     def find(name: str) -> Source | None:
         path = folder / name
         try:
-            there = _leads_inside(table_folder, str(path.absolute())) and path.is_file()
-            return Source(str(path), name, str(path)) if there else None
+            return Source(str(path), name, str(path)) if path.is_file() else None
         except OSError:  # too long for a name, or in a folder that may not be looked into
             return None
 

@@ -78,7 +78,7 @@ def known_targets(cells: pl.Series, plan: Plan, encoders: Encoders) -> pl.Series
 def complete(rows: pl.DataFrame, plan: Plan) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """The rows with every column that the plan asks for, and a note on each that is missing: it counts as all gaps.
 
-    Raises Refused where pixels have other channels than those that the model learned from.
+    Raises Refused where pixels have a form that the model cannot see.
     """
     gaps, notes = [], []
     for kind in plan.kinds:
@@ -88,19 +88,26 @@ def complete(rows: pl.DataFrame, plan: Plan) -> tuple[pl.DataFrame, tuple[str, .
             elif kind.cell_type and not isinstance(rows[name].dtype, pl.Array):
                 notes.append(f"{name}: no {kind.name} is there: taken as a gap in every row")
             else:
-                if kind.cell_type:
-                    _refuse_other_channels(name, rows[name].dtype, kind.cell_type(settings))
                 continue
             gaps.append(pl.lit(None, kind.cell_type(settings) if kind.cell_type else pl.String()).alias(name))
-    return rows.with_columns(gaps), tuple(notes)
+    completed = rows.with_columns(gaps)
+    for kind in plan.kinds:
+        if kind.cell_type:
+            learned = {name: kind.cell_type(settings) for name, settings in plan.of_kind(kind).items()}
+            _refuse_other_forms(completed.select(*learned).schema, learned)
+    return completed, tuple(notes)
 
 
-def _refuse_other_channels(name: str, given: pl.DataType, learned: pl.DataType) -> None:
-    """Pixels may have another size, but not another number of axes or of channels, which are the last axis."""
-    shapes = given.shape, learned.shape  # type: ignore[attr-defined]
-    if len(shapes[0]) != len(shapes[1]) or shapes[0][-1] != shapes[1][-1]:
-        here, there = (" x ".join(map(str, shape)) for shape in shapes)
-        raise Refused(f"{name} holds pixels of the form {here}; the model learned from {there}: other channels.")
+def _refuse_other_forms(given: Mapping[str, pl.DataType], learned: Mapping[str, pl.DataType]) -> None:
+    """Pictures may have another size, and be grey beside ones in colour; videos have the form of those learned from."""
+    forms, forms_learned = ({name: cells.shape for name, cells in each.items()} for each in (given, learned))  # type: ignore[attr-defined]
+    most, most_learned = (max(form[-1] for form in each.values()) for each in (forms, forms_learned))
+    for name, form in forms.items():
+        wanted = forms_learned[name]
+        other = most != most_learned and form[-1] != wanted[-1]
+        if len(form) != len(wanted) or other or (len(wanted) == 4 and form != wanted):
+            here, there = (" x ".join(map(str, each)) for each in (form, wanted))
+            raise Refused(f"{name} holds pixels of the form {here}; the model learned from {there}.")
 
 
 def strays_in(rows: pl.DataFrame, plan: Plan) -> tuple[str, ...]:

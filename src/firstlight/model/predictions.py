@@ -39,7 +39,7 @@ def predictions(
     naming: the column that names each record, if there is one; it comes first.
     why:    whether to find out what in each row moved its answer, by leaving it out and asking again.
 
-    Raises Refused where the rows have none of the columns that the model reads.
+    Raises Refused where the rows have none of the columns that the model reads, or pixels of a form that it cannot see.
     """
     wanted = predictor.plan.inputs
     if not any(name in rows.columns for name in wanted):
