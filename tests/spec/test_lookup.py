@@ -40,14 +40,18 @@ def chosen_features(values: Tensor) -> nn.ModuleDict:
     return nn.ModuleDict({"numbers": piecewise_linear(values, 64), "words": OneHot(torch.tensor([3, 5]))})
 
 
-def test_of_bins_the_features_times_the_weights_are_found() -> None:
-    feature = piecewise_linear(numbers(), 64)
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5], [2, 5, 0, 1, 3, 4], [0, 2, 5, 1, 3, 4]])
+def test_of_bins_the_features_times_the_weights_are_found(order: list[int]) -> None:
+    feature = piecewise_linear(numbers()[:, order], 64)
     bins = len(feature.left)
     weight = torch.randn(3, bins, 8, generator=torch.Generator().manual_seed(1))
-    edges = feature.left[feature.column == 0].double() * feature.spread[0] + feature.centre[0]
-    exact = numbers()[: len(edges)].clone()
-    exact[:, 0] = edges  # where bins begin
-    for values in (numbers(), numbers(2), exact, torch.full((4, 6), torch.nan, dtype=torch.float64), 1e12 * numbers(3)):
+    some = order.index(0)
+    edges = feature.left[feature.column == some].double() * feature.spread[some] + feature.centre[some]
+    exact = numbers()[: len(edges), order].clone()
+    exact[:, some] = edges  # where bins begin
+    gaps = torch.full((4, 6), torch.nan, dtype=torch.float64)
+    none = exact[:0]
+    for values in (numbers()[:, order], numbers(2)[:, order], exact, gaps, none, 1e12 * numbers(3)[:, order]):
         lookups, features = lookups_of_bins(feature, values, weight), feature(values)[:, :bins]
         for member in range(3):
             assert_close(lookups.sums(member), features @ weight[member], rtol=1e-4, atol=1e-4)
@@ -65,13 +69,24 @@ def test_of_words_the_features_times_the_weights_are_found() -> None:
 @pytest.mark.parametrize("kinds", [("numbers", "words"), ("numbers",), ("words",)])
 @pytest.mark.parametrize(("made", "close"), [(MembersByLookup, 1e-4), (MembersInHalf, 0.03)])
 def test_rows_are_answered_as_they_are_while_the_networks_learn(
-    made: type[Members], close: float, kinds: tuple[str, ...]
+    made: type[Members], close: float, kinds: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(MembersByLookup, "at_once", ROWS // 4 + 1)
     torch.manual_seed(0)
     features = chosen_features(numbers())
     model = made(nn.ModuleDict({kind: features[kind] for kind in kinds}), 4, 16, 2, 3)
     inputs = {"numbers": numbers(4), "words": torch.randint(0, 7, (ROWS, 2))}
     assert_close(outputs_of(model, inputs, torch.arange(ROWS)), model(inputs).detach(), rtol=close, atol=close)
+
+
+def test_in_half_layers_multiply_in_half_while_rows_are_answered() -> None:
+    answers = []
+    for made in (MembersByLookup, MembersInHalf):
+        torch.manual_seed(0)
+        model = made(chosen_features(numbers()), 4, 16, 2, 3)
+        inputs = {"numbers": numbers(4), "words": torch.ones(ROWS, 2, dtype=torch.int64)}
+        answers.append(outputs_of(model, inputs, torch.arange(ROWS)))
+    assert 1e-4 < (answers[0] - answers[1]).abs().max() < 0.03
 
 
 def test_weights_that_changed_are_looked_up_anew() -> None:

@@ -264,6 +264,10 @@ def test_short_texts_count_as_much_as_long_ones() -> None:
     assert module.size.item() == pytest.approx((2 + 3 + 1 + 1) / 4)  # of those that are known
     with torch.no_grad():
         module.weight.copy_(torch.tensor([[10.0], [100.0], [1000.0]]))
+    parts = ragged([[1, 2], [2, 3], [4]])
+    in_two_levels = piece_sums("letters", TwoLevels(ragged([[0, 1], [0], [2]]), parts), 9, 1, 1)
+    assert in_two_levels.known.tolist() == [1, 2]
+    assert in_two_levels.size.item() == pytest.approx((3 + 2 + 1) / 3)  # the third has none: it counts as one
     sums = module({"words": ragged([*TEXTS, [8], []])})[0, :, 0].tolist()
     scaled = [110 * math.sqrt(1.75 / 2), 1110 * math.sqrt(1.75 / 3), 100 * math.sqrt(1.75), 1000 * math.sqrt(1.75)]
     assert sums == pytest.approx([*scaled, 0, 0], rel=1e-6)

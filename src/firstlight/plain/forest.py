@@ -116,7 +116,7 @@ class Forest(nn.Module):
     leaves: (members, trees, 2**questions, outputs), all 0 until grown. Of two classes only the second has numbers.
     """
 
-    answered_at_once = 4096  # rows, so that what trees see lies near the processor
+    at_once = 4096  # rows, so that what trees see lies near the processor
 
     def __init__(self, bins: Bins, members: int, trees: int, questions: int, outputs: int) -> None:
         super().__init__()
@@ -300,7 +300,7 @@ def fit_forest(
                 model, tree, its_bins, ordered, its_weights, errors, bends, rate, share, decay, cautious
             )
         with torch.no_grad():
-            said = [model.said(block, new) for block in bins.split(model.answered_at_once, dim=1)]
+            said = [model.said(block, new) for block in bins.split(model.at_once, dim=1)]
         answers = answers + torch.cat(said, dim=1)
         losses = losses_of(F.pad(answers, (1, 0)) if model.outputs == 2 else answers, targets)
         yield epoch, weighted_mean(losses, learns), weighted_mean(losses, 1 - learns)

@@ -1,8 +1,8 @@
 """Small networks whose first layer is looked up, not multiplied, while rows are answered (step 4).
 
-Of the features of a row most are known before it is seen: of all words of a column one is 1 and the others 0; a number
-has come through all bins below it, and through a part of one. So what the first layer makes of a word is a row of its
-weights, and what it makes of a number lies between two sums of them.
+Of the features of a row most are known before it is seen: of all words of a column at most one is 1, and the others are
+0; a number has come through all bins below it, and through a part of one. So what the first layer makes of a word is a
+row of its weights, and what it makes of a number lies between two sums of them.
 """
 
 from dataclasses import dataclass
@@ -37,11 +37,14 @@ class Lookups:
 def lookups_of_words(feature: OneHot, codes: Tensor, weight: Tensor) -> Lookups:
     """The same as `feature(codes) @ weight`; weight: (members, width, outputs)."""
     places = feature.places(codes)
-    return Lookups(places, torch.ones(places.shape), F.pad(weight, (0, 0, 1, 0)))
+    return Lookups((places - 1).clamp_min(0), (places > 0).float(), weight)
 
 
 def lookups_of_bins(feature: PiecewiseLinear, values: Tensor, weight: Tensor) -> Lookups:
-    """The same as `(features of the bins) @ weight`; weight: (members, bins, outputs), values: (rows, columns)."""
+    """The same as `(features of the bins) @ weight`; weight: (members, bins, outputs), values: (rows, columns).
+
+    There must be a bin at least; there may be columns without any.
+    """
     columns, bins = torch.arange(values.shape[1]), torch.arange(len(feature.left))
     first = torch.searchsorted(feature.column, columns)  # the bins stand column by column
     many = torch.searchsorted(feature.column, columns, right=True) - first
@@ -74,8 +77,8 @@ def through(layer: MemberLinear, member: int, inputs: Tensor) -> Tensor:
 class MembersByLookup(Members):
     """The same networks and answers, sooner given where rows are only answered, not learned from."""
 
-    kind = torch.float32  # of the numbers that all layers but the last multiply
-    answered_at_once = 4096
+    kind = torch.float32  # of what all layers but the last multiply; what is looked up is always float32
+    at_once = 4096  # rows, so that what a member makes of them lies near the processor
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         if torch.is_grad_enabled():
@@ -122,6 +125,6 @@ class MembersByLookup(Members):
 
 
 class MembersInHalf(MembersByLookup):
-    """The same in bfloat16, half of float32, but for the last layer: some processors are far quicker in it."""
+    """The same in bfloat16, half of float32, but for lookups and the last layer: some processors are far quicker."""
 
     kind = torch.bfloat16

@@ -24,10 +24,10 @@ def learning(folds: Tensor, members: int) -> Tensor:
 
 
 def outputs_of(model: nn.Module, inputs: dict[str, Tensor], chosen: Tensor) -> Tensor:
-    """What the model answers for the chosen rows, a block at a time: (members, chosen, outputs)."""
-    blocks = chosen.split(getattr(model.eval(), "answered_at_once", 1024))
+    """What the model answers for the chosen rows, as many at once as it likes: (members, chosen, outputs)."""
+    model.eval()
     with torch.inference_mode():
-        return torch.cat([model(rows_of(inputs, block)) for block in blocks], dim=1)
+        return torch.cat([model(rows_of(inputs, rows)) for rows in chosen.split(getattr(model, "at_once", 1024))], 1)
 
 
 def held_out_outputs(model: nn.Module, inputs: dict[str, Tensor], learns: Tensor) -> Tensor:
