@@ -10,14 +10,16 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from html import unescape
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
 from playwright.sync_api import Page
 
 from firstlight.evaluate.evaluation import evaluate
+from firstlight.kinds.text import TEXT
 from firstlight.model.predictor import LINE
 from firstlight.report.page import Chapter, render
 from firstlight.report.run_page import run_page
@@ -26,6 +28,9 @@ from firstlight.report.telling import told_by_columns
 from firstlight.report.wording import spaced, told_apart
 from firstlight.store.run import Rows, Run
 from firstlight.workflow import Choices, Finished, Prepared, fit_steps
+
+if TYPE_CHECKING:
+    from tests.conftest import Fit
 
 HOSTILE = "<script>document.title = 'taken'</script>"
 LONG = "a label that goes on and on, far beyond what any axis can show, and then some more of it"
@@ -323,6 +328,25 @@ def test_a_column_that_is_the_target_tells_all_and_one_of_chance_tells_nothing(n
     assert told[first] > 0.5
     assert told["member"] < 0.1
     assert list(told.values()) == sorted(told.values(), reverse=True)
+
+
+def test_of_two_columns_of_texts_the_one_that_knows_the_target_tells_it(fit: Fit) -> None:
+    chance = np.random.default_rng(0)
+    mood = chance.integers(0, 2, 240)
+    words = [f"word{number}" for number in range(300)]
+    rows = pl.DataFrame(
+        {
+            # of few words, so its part of the line's features is far smaller than the other column's
+            "few": [" ".join(chance.choice(words[:12], 9)) for _ in mood],
+            "many": [" ".join([*chance.choice(words, 9), ["dull", "bright"][each]]) for each in mood],
+            "label": [["low", "high"][each] for each in mood],
+        }
+    )
+    run = fit(rows, Choices("label", seconds=1.0))
+    assert list(run.predictor.plan.of_kind(TEXT)) == ["few", "many"]
+    told = told_by_columns(rows, run.predictor)
+    assert told["many"] > 0.9
+    assert told["few"] < 0.1
 
 
 def test_names_that_are_cut_short_stay_apart() -> None:

@@ -32,21 +32,25 @@ def told_by_columns(train: pl.DataFrame, predictor: Predictor) -> dict[str, floa
     aims = F.one_hot(targets, len(encoders.labels)).double() if encoders.labels else targets.unsqueeze(1)
     told: dict[str, float] = {}
     for kind in plan.kinds:
-        names = list(plan.of_kind(kind))
-        if any(pixel_shape(rows[name].dtype) for name in names):
-            continue  # no pixel tells anything alone
-        encoded = kind.encode(rows, plan.of_kind(kind), encoders.learned[kind.block]).flatten(1)
-        for name, part in zip(names, encoded.tensor_split(len(names), dim=1), strict=True):
-            told[name] = max(explained(groups_of(values), aims) for values in part.T)
+        learned = encoders.learned[kind.block]
+        for name, settings in plan.of_kind(kind).items():
+            if pixel_shape(rows[name].dtype):
+                continue  # no pixel tells anything alone
+            own = {name: learned[name]} if name in learned else {}
+            encoded = kind.encode(rows, {name: settings}, own).flatten(1)
+            told[name] = max((explained(groups_of(values), aims) for values in encoded.T), default=0.0)
     return dict(sorted(told.items(), key=lambda pair: -pair[1]))
 
 
 def groups_of(values: Tensor) -> NDArray[np.int64]:
-    """The number of the group that each value falls into, from 0; gaps are a group of their own. values: (rows,)."""
+    """The number of the group that each value falls into, from 0; values: (rows,).
+
+    Gaps are a group of their own, and so are the smallest values: often one in many rows, such as 0.
+    """
     cells = values.numpy()
     if values.is_floating_point() and not np.isnan(cells).all():
         edges = np.unique(np.nanquantile(cells, np.linspace(0, 1, GROUPS + 1)))
-        cells = np.where(np.isnan(cells), len(edges) + 1, np.searchsorted(edges[1:-1], cells, side="right"))
+        cells = np.where(np.isnan(cells), len(edges) + 1, np.searchsorted(edges, cells))
     groups: NDArray[np.int64] = np.unique(cells, return_inverse=True)[1]
     return groups
 
