@@ -103,6 +103,16 @@ class TestFiles:
         assert "label target 2 classes (other 30, promoter 30)" in told
         assert said(run("predict", "run", "seqs.fa")).endswith("predicted 60 rows into predictions.csv")
 
+    def test_labels_of_a_test_file_stand_in_the_second_table_too(self, run: Run) -> None:
+        names = [f"s{number}" for number in range(2 * ROWS)]
+        fasta(Path("seqs.fa"), names[:ROWS], sequences())
+        fasta(Path("new.fa"), names[ROWS:], sequences(seed=1))
+        pl.DataFrame({"id": names, "strength": [*CLASSES, *CLASSES]}).write_csv("labels.csv")
+        asked = ("fit", "seqs.fa", "--test", "new.fa", "--labels", "labels.csv", "--time", "0.01", "--out", "run")
+        assert "label target 2 classes (other 60, promoter 60)" in said(run(*asked))
+        Path("new.fa").unlink()
+        assert "On the run's own 60 test rows" in said(run("evaluate", "run"))
+
     def test_a_folder_for_each_class(self, run: Run) -> None:
         for label in ("other", "promoter"):
             mine = [bases for bases, its in zip(sequences(), CLASSES, strict=True) if its == label]

@@ -102,12 +102,15 @@ def _request(asked: Asked) -> Request:
         )  # fmt: skip
     elif asked.source is not None:
         refuse_wrong_source(asked.source)
+    test: str | Table | None = asked.test
     if asked.test is not None and not _is_share(asked.test):
         refuse_wrong_source(asked.test)
+        if asked.labels is not None:
+            test = table_with(asked.test, None, [asked.target], label=asked.label, labels=asked.labels)
     from firstlight.asking import requested
 
     return requested(
-        source, asked.target, task=asked.task, test=asked.test, by_time=asked.by_time, group=asked.group,
+        source, asked.target, task=asked.task, test=test, by_time=asked.by_time, group=asked.group,
         time=asked.time, seed=asked.seed, out=asked.out, plan=asked.plan, sheet=asked.sheet, label=asked.label,
         pretrained=asked.pretrained,
     )  # fmt: skip
