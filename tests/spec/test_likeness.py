@@ -400,6 +400,23 @@ def test_equal_rows_on_both_sides_of_a_split_that_was_asked_for_are_counted(way:
     assert any(f"{int(prepared.seen.sum())} of {len(prepared.seen)} test rows stand" in note for note in prepared.notes)
 
 
+@pytest.mark.parametrize("column", TABLES)
+def test_rows_nearly_equal_across_groups_that_were_asked_for_are_counted(column: str) -> None:
+    rows = TABLES[column]()
+    rows = pl.concat([rows, rows[:40].with_columns(size=pl.lit(9.0))]).with_row_index("number")
+    rows = rows.with_columns(person=pl.col("number") // 4).drop("number")
+    choices = Choices("label", group="person")
+    prepared, _ = prepare_rows(open_rows(rows, choices, None), choices, None)
+    taught = set(prepared.rows.train[column])
+    again = torch.tensor([written in taught for written in prepared.rows.test[column]])
+    assert 0 < again.sum() < len(again)
+    assert prepared.seen[again].all()
+    assert not prepared.seen.all()
+    assert any("nearly equal to a training row" in note for note in prepared.notes)
+    assert not any("stays together" in note for note in prepared.notes)
+    assert not set(prepared.rows.test["person"]) & set(prepared.rows.train["person"])
+
+
 def test_a_test_row_does_not_link_two_training_rows() -> None:
     """A chain of windows, whose middle one is in the test file."""
     genome = sequence(random.Random(0), 200)

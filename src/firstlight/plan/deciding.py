@@ -208,16 +208,15 @@ def split_reasons(split: Split) -> Mapping[str, str]:
     reasons = {"split.way": ways[split.way]}
     if split.way == "chance":
         reasons["split.alike"] = alike
-    if split.near_texts:
-        reasons["split.near_texts"] = "rows whose texts are nearly equal never part"
-    if split.near_pictures:
-        reasons["split.near_pictures"] = "rows whose pictures are equal, or look nearly the same, never part"
-    if split.near_videos:
-        reasons["split.near_videos"] = "rows whose videos are equal, or look nearly the same, never part"
-    if split.near_names:
-        reasons["split.near_names"] = "clips of one source, as the names of their files say, never part"
-    if split.near_sequences:
-        reasons["split.near_sequences"] = "rows whose sequences, or reverse complements, are nearly equal never part"
+    fate = "never part" if split.way in ("chance", "none") else "are counted where the test parts them"
+    near = {
+        "near_texts": f"rows whose texts are nearly equal {fate}",
+        "near_pictures": f"rows whose pictures are equal, or look nearly the same, {fate}",
+        "near_videos": f"rows whose videos are equal, or look nearly the same, {fate}",
+        "near_names": f"clips of one source, as the names of their files say, {fate}",
+        "near_sequences": f"rows whose sequences, or reverse complements, are nearly equal {fate}",
+    }
+    reasons |= {f"split.{name}": reason for name, reason in near.items() if getattr(split, name)}
     return reasons
 
 

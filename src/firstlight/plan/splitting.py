@@ -52,7 +52,8 @@ def choose_split(
 ) -> Split:
     """How to set the test rows aside; it compares rows with one another, and learns nothing from them."""
     if group is not None:
-        return Split(way="group", share=share, column=group, seed=seed)
+        split = Split(way="group", share=share, column=group, seed=seed)
+        return split.model_copy(update=compared_by_likeness(rows.drop(group), target))
     if time is not None:
         split = Split(way="time", share=share, column=time, forms=_forms(rows[time], time), seed=seed)
         return split.model_copy(update=compared_by_likeness(rows, target))
@@ -188,7 +189,7 @@ def notes_on_kin(kin: Tensor, split: Split, classes: Tensor | None) -> list[str]
     """
     numbers, sizes = kin.unique(return_inverse=True, return_counts=True)[1:]
     groups = sizes[sizes > 1]
-    if not split.near or len(groups) == 0:
+    if not split.near or split.way == "group" or len(groups) == 0:
         return []
     names = ", ".join(split.near)
     alike = "equal or nearly equal to another" + (", or cut from the same source" if split.near_names else "")
