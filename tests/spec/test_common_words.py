@@ -57,3 +57,9 @@ def test_a_column_that_taught_no_word_only_tells_where_something_is_written() ->
     assert common_words(cells(None, "", "!"), 9) == []
     assert word_marks(rows, {"a": [], "b": ["bad"]}).tolist() == [[1, 1, 1], [0, 0, 0]]
     assert word_marks(rows, {"a": []}).tolist() == [[1], [0]]
+
+
+def test_of_a_text_longer_than_is_read_the_rest_is_not_seen() -> None:
+    long = cells("word " * 10_000 + "late")
+    assert common_words(long, 9) == ["word"]
+    assert word_marks(long.to_frame(), {"text": ["word", "late"]}).tolist() == [[1.0, 1.0, 0.0]]

@@ -368,3 +368,13 @@ def test_a_fit_with_every_size_of_table_holds_each_fold_out_by_some_member() -> 
         plan = decided(table.sample(rows, with_replacement=True, seed=0))
         assert plan.network is not None
         assert 2 <= plan.fitting.folds <= plan.network.members
+
+
+def test_of_texts_longer_than_are_read_it_is_told() -> None:
+    cells = pl.Series([*["one and another " * 4000] * 3, *[f"a few words {number} and more" for number in range(37)]])
+    claim = TEXT.claim(cells)
+    assert claim is not None
+    assert claim.reason.endswith("; of 3 cells the first 50 000 letters are read")
+    claim = TEXT.claim(cells[3:])
+    assert claim is not None
+    assert "letters are read" not in claim.reason

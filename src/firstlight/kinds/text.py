@@ -37,8 +37,9 @@ from firstlight.plain.pieces import count_pieces, learning_and_all
 from firstlight.plain.ragged import Ragged, TwoLevels
 from firstlight.plain.vectors import MeanVectors, fit_vectors, mean_vectors
 from firstlight.plain.why import with_changes, words_left_out
-from firstlight.plain.words import letter_pieces, neighbour_pieces, word_pieces
+from firstlight.plain.words import LONGEST_TEXT, letter_pieces, neighbour_pieces, word_pieces
 from firstlight.refusal import Refused
+from firstlight.wording import counted, whole
 
 MANY_WORDS = 5.0  # a cell, on average, from which a column of different cells is text
 SOME_WORDS = 3.0  # from which it is where the words come again in other cells
@@ -109,13 +110,15 @@ def claim(cells: pl.Series) -> Claim[TextSettings] | None:
     each = written.str.extract_all(SPOKEN_WORD)
     many = int(each.list.len().sum()) / len(written)
     settings = TextSettings()
+    cut = int((written.str.len_chars() > LONGEST_TEXT).sum())
+    told = f"; of {counted(cut, 'cell')} the first {whole(LONGEST_TEXT)} letters are read" if cut else ""
     if share(written.str.contains(WITHOUT_BLANKS)) >= 0.5:
-        return Claim(0.7, f"{many:.0f} letters a cell, on average", settings) if many >= MANY_LETTERS else None
+        return Claim(0.7, f"{many:.0f} letters a cell, on average{told}", settings) if many >= MANY_LETTERS else None
     words = many if written.str.contains(BETWEEN_WORDS).any() else 1.0
     if words >= MANY_WORDS:
-        return Claim(0.7, f"{words:.0f} words a cell, on average, and many cells differ", settings)
+        return Claim(0.7, f"{words:.0f} words a cell, on average, and many cells differ{told}", settings)
     if words >= SOME_WORDS and different > len(written) / 2 and _come_again(each):
-        return Claim(0.7, f"{words:.0f} words a cell, on average, that come again in other cells", settings)
+        return Claim(0.7, f"{words:.0f} words a cell, on average, that come again in other cells{told}", settings)
     return None
 
 
