@@ -16,7 +16,7 @@ from firstlight.data.table import NAMING, Table
 from firstlight.evaluate.wording import listed, named, percent, significant
 from firstlight.kinds.all_kinds import kind_named
 from firstlight.kinds.date import DateSettings
-from firstlight.kinds.dna import DnaSettings
+from firstlight.kinds.dna import DnaSettings, bases_of_cells
 from firstlight.kinds.kind import Settings
 from firstlight.kinds.number import NumberSettings, column_values
 from firstlight.kinds.text import TextSettings, words_of_cells
@@ -162,17 +162,12 @@ def _texts(cells: pl.Series) -> str:
 
 def _sequences(cells: pl.Series) -> str:
     """How long sequences are and what they are made of: "60 bases each; A 24 %, C 26 %, G 25 %, T 25 %"."""
-    written = words(cells).str.replace_all(r"\s+", "").str.to_uppercase().str.replace_all("U", "T")
-    written = written.filter(written != "")
-    if len(written) == 0:
+    sizes, shares = bases_of_cells(cells)
+    if len(sizes) == 0:
         return ""
-    sizes = written.str.len_chars()
-    shortest, longest, letters = int(sizes.min()), int(sizes.max()), int(sizes.sum())  # type: ignore[arg-type]
+    shortest, longest = int(sizes.min()), int(sizes.max())  # type: ignore[arg-type]
     size = f"{whole(longest)} bases each" if shortest == longest else f"{whole(shortest)} to {whole(longest)} bases"
-    shares = {base: int(written.str.count_matches(base, literal=True).sum()) / letters for base in "ACGT"}
-    told = [f"{base} {percent(part)}" for base, part in shares.items()]
-    others = letters - sum(int(written.str.count_matches(base, literal=True).sum()) for base in "ACGT")
-    return f"{size}; {', '.join([*told, *([f'other letters {percent(others / letters)}'] if others else [])])}"
+    return f"{size}; {', '.join(f'{base} {percent(part)}' for base, part in shares.items())}"
 
 
 def _pixels(cells: pl.Series, reason: str) -> str:

@@ -349,6 +349,28 @@ def test_of_two_columns_of_texts_the_one_that_knows_the_target_tells_it(fit: Fit
     assert told["few"] < 0.1
 
 
+def test_of_texts_and_sequences_lengths_and_letters_are_shown(tmp_path: Path) -> None:
+    chance = random.Random(0)
+    rows = pl.DataFrame(
+        {
+            "note": [
+                " ".join(chance.choices(["a", "few", "short", "words"], k=6 + number % 7)) for number in range(120)
+            ],
+            "read": ["".join(chance.choices("ACGT", k=60 + number)) for number in range(120)],
+            "probe": ["".join(chance.choices("AC", [1, 3], k=39)) + "G" for _ in range(120)],
+            "kind": [chance.choice("xy") for _ in range(120)],
+        }
+    )
+    told = fitted(tmp_path, "kind", rows, None)
+    shown = words_of(told.html)
+    assert "they run from 6 to 12" in shown, "words of the texts"
+    assert "they run from 60 to 179" in shown, "bases of the sequences"
+    letters = "".join(rows["read"])
+    a, c, g, t = (f"{100 * letters.count(base) / len(letters):.1f}" for base in "ACGT")
+    assert re.search(rf"Their letters are A {a}\s%, C {c}\s%, G {g}\s% and T {t}\s%\.", shown)
+    assert "120 sequences of 40 bases each." in shown
+
+
 def test_names_that_are_cut_short_stay_apart() -> None:
     shown = told_apart([LONG, LONG + "!", "", "a", "a (2)"])
     assert len(set(shown)) == 5

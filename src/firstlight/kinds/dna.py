@@ -138,6 +138,16 @@ def _written(cells: pl.Series) -> pl.Series:
     return written.filter(written != "")
 
 
+def bases_of_cells(cells: pl.Series) -> tuple[pl.Series, dict[str, float]]:
+    """How long each sequence is, and the shares of the bases, and of other letters if any, in all of them."""
+    written = _written(cells).str.to_uppercase().str.replace_all("U", "T")
+    sizes = written.str.len_chars()
+    letters = int(sizes.sum())
+    shares = {base: int(written.str.count_matches(base, literal=True).sum()) / max(letters, 1) for base in "ACGT"}
+    others = letters - int(written.str.count_matches("[ACGT]").sum())
+    return sizes, shares | ({"other letters": others / letters} if others else {})
+
+
 def _are_long(written: pl.Series) -> bool:
     return len(written) > 0 and float(written.str.len_chars().median()) >= SHORTEST  # type: ignore[arg-type]
 

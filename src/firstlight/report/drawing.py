@@ -148,8 +148,10 @@ def bars_of_counts(question: str, counts: Mapping[str, int], caption: str) -> Fi
     )
 
 
-def bars_of_shares(question: str, shares: Mapping[str, float], title: str, caption: str) -> Figure:
-    """Lying bars in the order given, each a share of 1 with its percentage at its end."""
+def bars_of_shares(
+    question: str, shares: Mapping[str, float], title: str, caption: str, noun: str = "column"
+) -> Figure:
+    """Lying bars in the order given, each a share of 1 with its percentage at its end; noun: what each stands for."""
     rows: Records = [
         {"name": name, "share": seven_digits(share), "words": percent(share, 1)} for name, share in shares.items()
     ]
@@ -162,11 +164,11 @@ def bars_of_shares(question: str, shares: Mapping[str, float], title: str, capti
             scale=alt.Scale(domain=[0, most * 1.25], nice=False),
         ),
         y=alt.Y("name:N", title=None, sort=list(shares)),
-        tooltip=[alt.Tooltip("name:N", title="column"), alt.Tooltip("words:N", title=title)],
+        tooltip=[alt.Tooltip("name:N", title=noun), alt.Tooltip("words:N", title=title)],
     )
     chart = layered(base.mark_bar(height=16), base.mark_text(align="left", dx=6).encode(text="words:N"))
     table = tuple((name, percent(share, 1)) for name, share in shares.items())
-    return Figure(question, chart, caption, Grid(question, ("column", "share"), table, ""))
+    return Figure(question, chart, caption, Grid(question, (noun, "share"), table, ""))
 
 
 def binned(edges: Floats, columns: Mapping[str, NDArray[np.int64] | Floats]) -> Records:

@@ -6,12 +6,15 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
 
 from firstlight.kinds.all_kinds import kind_named
 from firstlight.kinds.date import DATE
+from firstlight.kinds.dna import DNA, bases_of_cells
 from firstlight.kinds.number import NUMBER
+from firstlight.kinds.text import TEXT, words_of_cells
 from firstlight.model.encoding import encode_target
 from firstlight.plain.categories import words
 from firstlight.plan.plan import LEFT_OUT, Column, Source
@@ -159,21 +162,37 @@ def _values(story: Story) -> list[Gallery]:
 
 
 def _card(story: Story, name: str, kind: str) -> Figure:
-    """The values of one column, as a small chart."""
+    """What one column holds, as a small chart."""
     cells, shown = story.rows.train[name], story.names[name]
-    if kind not in (NUMBER.name, DATE.name):
+    if kind not in (NUMBER.name, DATE.name, TEXT.name, DNA.name):
         counts = dict(words(cells).alias("word").value_counts(name="count").sort("word").iter_rows())
         gaps = counts.pop("", 0)
         labelled = dict(zip(told_apart(list(counts)), counts.values(), strict=True))
         return replace(charts.categories(shown, labelled, gaps, MOST_CARD_BARS), question=shown, numbers=None)
-    part = kind_named(kind)
-    values = part.encode(cells.to_frame(), {name: story.columns[name].settings}, {})[:, 0].numpy()
-    known, gaps = values[~np.isnan(values)], int(np.isnan(values).sum())
-    if kind == NUMBER.name:
-        figure = charts.numbers(shown, known, gaps, title="")
+    if kind == TEXT.name:
+        sizes, unit = words_of_cells(cells)
+        figure = charts.numbers(shown, sizes, len(cells) - len(sizes), title=f"{unit}s a text")
+    elif kind == DNA.name:
+        figure = _bases(shown, cells)
     else:
-        figure = charts.dates(shown, _moments(known), gaps, title="")
+        values = kind_named(kind).encode(cells.to_frame(), {name: story.columns[name].settings}, {})[:, 0].numpy()
+        known, gaps = values[~np.isnan(values)], int(np.isnan(values).sum())
+        if kind == NUMBER.name:
+            figure = charts.numbers(shown, known, gaps, title="")
+        else:
+            figure = charts.dates(shown, _moments(known), gaps, title="")
     return replace(figure, question=shown, numbers=None, chart=figure.chart.properties(height=CARD_HEIGHT))
+
+
+def _bases(shown: str, cells: pl.Series) -> Figure:
+    """The lengths of sequences; of equally long ones the bases that they are made of."""
+    sizes, shares = bases_of_cells(cells)
+    if sizes.n_unique() == 1:
+        caption = f"{counted(len(sizes), 'sequence')} of {counted(int(sizes[0]), 'base')} each."
+        return bars_of_shares(shown, shares, "share of all letters", caption, "base")
+    figure = charts.numbers(shown, sizes, len(cells) - len(sizes), title="bases a sequence")
+    made_of = joined([f"{base} {percent(share, 1)}" for base, share in shares.items()])
+    return replace(figure, caption=f"{figure.caption} Their letters are {made_of}.")
 
 
 def _moments(days: NDArray[np.float64]) -> NDArray[np.datetime64]:
