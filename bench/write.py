@@ -28,6 +28,7 @@ import sequence_files
 import sequences
 import sizes
 import tables
+import text_columns
 import texts
 from processes import THREADS
 
@@ -209,6 +210,16 @@ def text_lines() -> list[str]:
     ]
 
 
+def text_column_lines() -> list[str]:
+    """What a column of text adds to a table."""
+    return [
+        "The same table with its texts and without them, default settings; the test rows are opened once each. Errors and",
+        "log loss: lower is better.",
+        "",
+        *table(text_columns.HEAD, text_columns.rows()),
+    ]
+
+
 def sequence_lines() -> list[str]:
     """DNA beside published figures, and beside a network in the same run."""
     found = sequences.measured((*sequences.GUE_SETS, *sequences.OTHER_SETS))
@@ -302,6 +313,7 @@ SECTIONS = (
     Section("line", "The straight line: how fast it is found", line_lines),
     Section("loop", "The loop: how fast an epoch is", loop_lines),
     Section("texts", "Texts: how good a fit is, and how long it takes", text_lines),
+    Section("text_columns", "Texts beside other columns: what they add", text_column_lines),
     Section("sequences", "DNA: how good a fit is, and how long it takes", sequence_lines),
     Section("pictures", "Pictures and videos: how good a fit is", picture_lines),
     Section("pixels", "Pictures and videos: how fast they are read", pixel_lines),
