@@ -1,4 +1,4 @@
-"""What a column of text adds to a table of other columns: a fit with it, and one without; test rows opened once each."""
+"""What texts add to a table of other columns: a fit with them, and one without; test rows opened once each."""
 
 from __future__ import annotations
 

@@ -213,8 +213,8 @@ def text_lines() -> list[str]:
 def text_column_lines() -> list[str]:
     """What a column of text adds to a table."""
     return [
-        "The same table with its texts and without them, default settings; the test rows are opened once each. Errors and",
-        "log loss: lower is better.",
+        "The same table with its texts and without them, default settings; the test rows are opened once each. Of",
+        "errors and log loss, lower is better.",
         "",
         *table(text_columns.HEAD, text_columns.rows()),
     ]
