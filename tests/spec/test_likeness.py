@@ -439,6 +439,8 @@ def test_a_test_row_does_not_link_two_training_rows() -> None:
         ),
         pytest.param(["送餐速度很快味道也非常好下次再来", "等了两个小时才送到菜都凉了"], "text", id="Chinese"),
         pytest.param(["ACGTACGTTGCAACGTNNACGTA", "acgtuugcaacgtgggcatt"], "bases", id="sequences"),
+        pytest.param(["ACGTACGTTGCA", "TTGCATGCAACG"], "bases", id="guides of sixteen bases"),
+        pytest.param(["ACGTRYSWKMACGTTGCA", "TTGRYCATSWGCAACGGG"], "bases", id="sequences with doubtful bases"),
         pytest.param(["ACGTAC", "ACGTTT"], "", id="codes of a few bases"),
         pytest.param(["MKVLAAGIVGLLLAQPSWAEE", "MSTNPKPQRKTKRNTNRRPQD"], "", id="proteins"),
         pytest.param(["2024-03-01 12:00:00.000", "2024-03-02 12:00:00.000"], "", id="moments"),
@@ -455,6 +457,7 @@ def test_which_columns_are_compared_by_likeness(cells: list[str], found: str) ->
     compared = compared_by_likeness(numbered, "target")
     expected = {"text": (("cells",), ()), "bases": ((), ("cells",)), "": ((), ())}[found]
     assert (compared["near_texts"], compared["near_sequences"]) == expected
+    assert compared_by_likeness(numbered.cast({"cells": pl.Categorical}), "target") == compared
     assert not any(compared_by_likeness(numbered, "cells").values()), "the target is not compared"
     assert not any(compared_by_likeness(rows, "target").values()), "what comes again and again is no sign"
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from firstlight.data.pixel_cells import hashed, is_picture, is_video
 from firstlight.kinds.category import LONG
 from firstlight.kinds.date import DATE, FORMS
+from firstlight.kinds.dna import DNA
 from firstlight.kinds.kind import has_words, share
 from firstlight.kinds.number import NUMBER
 from firstlight.plain.categories import codes
@@ -100,9 +101,11 @@ def compared_by_likeness(rows: pl.DataFrame, target: str) -> dict[str, tuple[str
     Under the names that `Split` has for them. Texts and sequences are mostly different: a barcode or a stock phrase
     that comes again and again is no sign of anything.
     """
-    written = [name for name in rows.columns if name != target and rows[name].dtype == pl.String]
-    sequences = [name for name in written if _holds_sequences(rows[name].drop_nulls())]
-    texts = [name for name in written if name not in sequences and _holds_texts(rows[name].drop_nulls())]
+    of_words = pl.String | pl.Categorical | pl.Enum
+    names = [name for name in rows.columns if name != target and isinstance(rows[name].dtype, of_words)]
+    written = {name: rows[name].drop_nulls().cast(pl.String) for name in names}
+    sequences = [name for name, known in written.items() if _holds_sequences(known)]
+    texts = [name for name, known in written.items() if name not in sequences and _holds_texts(known)]
     videos = [name for name in rows.columns if is_video(rows[name].dtype)]
     return {
         "near_texts": tuple(texts),
@@ -123,8 +126,7 @@ def _names_clips(names: pl.Series) -> bool:
 
 
 def _holds_sequences(known: pl.Series) -> bool:
-    of_bases = known.str.contains(r"^[ACGTUNacgtun*. \r\n-]{20,}$")  # by far most letters of DNA and RNA
-    return share(of_bases) >= 0.9 and known.n_unique() > len(known) / 10
+    return DNA.claim(known) is not None and known.n_unique() > len(known) / 10
 
 
 def _holds_texts(known: pl.Series) -> bool:
