@@ -85,6 +85,24 @@ class TestFiles:
         labelled(Path("fresh.fa"), seed=2)
         assert "On 60 rows of fresh.fa; look 1 at them" in said(run("evaluate", "run", "fresh.fa"))
 
+    def test_the_score_is_also_given_without_records_that_both_files_hold(self, run: Run) -> None:
+        """Of the test's records twenty are the training file's, half of these its reverse complements."""
+        labelled(Path("train.fa"))
+        old, fresh = sequences(), sequences(seed=1)
+        bases = [*old[:10], *map(turned_round, old[10:20]), *fresh[20:]]
+        wrong = ["promoter" if label == "other" else "other" for label in CLASSES[20:40]]
+        labels = [*CLASSES[:20], *wrong, *CLASSES[40:]]  # the score without is another one, whatever was learned
+        fasta(Path("test.fa"), [f"t{number} class:{label}" for number, label in enumerate(labels)], bases)
+        told = said(run("fit", "train.fa", "--test", "test.fa", "--time", "0.01", "--out", "run"))
+        assert "10 of 60 test rows stand in the training rows too, and 10 of 60 test rows are nearly equal" in told
+        answers = firstlight.predict("run", "test.fa").frame["label"].to_list()
+        right = [answer == label for answer, label in zip(answers, labels, strict=True)]
+        alone, together = (f"{100 * sum(part) / len(part):.1f} %" for part in (right[20:], right))
+        assert alone != together
+        told = told.replace("\u202f", " ").replace("\xa0", " ")
+        assert f"Without the 20 test rows that the training rows hold too, or nearly: right {alone}" in told
+        assert told.endswith(f"with them {together}.")
+
     def test_labels_by_a_pattern_of_ones_own(self, run: Run) -> None:
         headers = [f"s{number} kind={label[0]}/{number}" for number, label in enumerate(CLASSES)]
         fasta(Path("seqs.fa"), headers, sequences())
