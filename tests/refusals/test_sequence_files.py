@@ -82,7 +82,10 @@ def test_each_odd_file_is_read_noted_or_refused_as_its_list_says(
         (b">p\nMKVLAAGIVGLCAKAYQSDHWERTPNF\n>q\nMKVLEEFFPPQQ\n", "this is protein, not DNA"),
         (b">a\n>b\n", "has headers and no sequences"),
         (b"@a\nACGT\n+\nIII\n", "record 1 has a quality line of another length than its sequence; the file is damaged"),
-        (b"@a\nAC\n+\nII\n@b\nAC\nGT\n+\nIIII\n", "record 2 has no + line below its one line of sequence"),
+        (
+            b"@a\nAC\n+\nII\n@b\nAC\nGT\n+\nIIII\n",
+            "record 2 has no + line below its one line of sequence (several are not read)",
+        ),
         (b"@a\nACGT\n+\nII\0I\n", "record 1 has a letter in its quality line that stands for no quality"),
         (b"@a\nAC\n+\nII\n@b\nA", "ends in the middle of record 2; fetch it again"),
         (b"@a\nAC\n+\nII\n>b\nAC\n+\nII\n", "record 2 does not begin with an @ line"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,22 @@ def said(printed: Printed) -> str:
     """What was printed, with every gap one blank."""
     assert (printed.status, printed.err) == (0, "")
     return " ".join(printed.out.split())
+
+
+def test_the_bases_of_the_motif_are_what_moves_the_answers_and_what_the_logos_draw(fit: Fit, tmp_path: Path) -> None:
+    rows = pl.DataFrame({"bases": sequences(400), "label": CLASSES[:2] * 200})
+    run = fit(rows, Choices("label", seconds=ENOUGH), out=tmp_path / "run", keep=NETWORK, page=True)
+    motif = set(range(9, 9 + len(MOTIF)))  # places are counted from 1
+    answered = firstlight.predict(run, rows[1:40:2], why=True)
+    assert set(answered.frame["label"]) == {"promoter"}
+    for why in answered.whys:
+        places = [moved.number for moved in why.moved[:4]]
+        assert len(motif.intersection(places)) >= 3, "what moved the answer most stands in the motif"
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    found = re.search(r"matter when it says promoter\? [^<]*The strongest: (.) at (\d+)", page)
+    assert found
+    letter, place = found.groups()
+    assert letter == MOTIF[int(place) - 9]
 
 
 class TestFiles:

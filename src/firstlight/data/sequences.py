@@ -253,7 +253,7 @@ def _check_fastq(location: str, content: bytes, lines: pl.Series, starts: NDArra
     strange[numbers[(numbers % 4 == 3) & (numbers < 4 * records)] // 4] = True
     faults = {
         "does not begin with an @ line": ~above.str.starts_with("@"),
-        "has no + line below its one line of sequence": ~below.str.starts_with("+"),
+        "has no + line below its one line of sequence (several are not read)": ~below.str.starts_with("+"),
         "has a quality line of another length than its sequence": sequence.str.len_bytes() != quality.str.len_bytes(),
         "has a letter in its quality line that stands for no quality": pl.Series(strange),
     }
