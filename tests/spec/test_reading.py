@@ -30,6 +30,7 @@ from firstlight.data.layout import SEPARATORS, layout_of
 from firstlight.data.rows import write_table
 from firstlight.data.sources import read
 from firstlight.data.table import Table
+from firstlight.kinds.number import NUMBER
 from firstlight.plain import reading as plain
 from firstlight.refusal import Refused
 
@@ -430,3 +431,37 @@ def test_a_written_workbook_does_not_tell_when_it_was_written(tmp_path: Path) ->
 def test_an_ending_that_is_none_of_the_three_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"out\.pdf ends in none of \.csv, \.parquet, \.xlsx; name the file"):
         write_table(BIRDS, tmp_path / "out.pdf")
+
+
+def _as_stream(frame: pl.DataFrame, place: Path) -> Path:
+    frame.write_ipc_stream(place)
+    return place
+
+
+def _in_sqlite(frame: pl.DataFrame, place: Path) -> Path:
+    with closing(sqlite3.connect(place)) as connection:
+        connection.execute("CREATE TABLE t (rate TEXT)")
+        connection.executemany("INSERT INTO t VALUES (?)", frame.rows())
+        connection.commit()
+    return place
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param(lambda frame, place: frame.write_csv(place) or place, id="csv"),
+        pytest.param(lambda frame, place: frame.write_parquet(place) or place, id="parquet"),
+        pytest.param(lambda frame, place: frame.write_ipc(place) or place, id="arrow"),
+        pytest.param(_as_stream, id="arrow stream"),
+        pytest.param(_in_sqlite, id="sqlite"),
+        pytest.param(lambda frame, place: frame, id="polars"),
+        pytest.param(lambda frame, place: frame.to_pandas(), id="pandas"),
+    ],
+)
+def test_words_for_nothing_are_gaps_wherever_they_come_from(
+    written: Callable[[pl.DataFrame, Path], Path | pl.DataFrame | pd.DataFrame], tmp_path: Path
+) -> None:
+    rates = [f"0.{number}" for number in range(10, 40)] + ["NA", "N/A", "null", ""] * 5
+    table = read(written(pl.DataFrame({"rate": rates}), tmp_path / "rates"))
+    assert table.frame["rate"].is_null().to_list() == [False] * 30 + [True] * 20
+    assert NUMBER.claim(table.frame["rate"]) is not None

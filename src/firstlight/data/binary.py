@@ -12,7 +12,7 @@ from firstlight.data.nested import flat
 from firstlight.data.places import Source, unreadable
 from firstlight.data.signatures import ARROW_FILE, PARQUET
 from firstlight.data.table import Reader, Reading, Table
-from firstlight.plain.reading import read_arrow, read_parquet
+from firstlight.plain.reading import read_arrow, read_parquet, without_missing_words
 from firstlight.refusal import Refused
 
 
@@ -36,7 +36,7 @@ def read_arrow_file(source: Source) -> Table:
 def read_arrow_stream(source: Source) -> Table:
     """The table in an Arrow stream, which has no end mark of its own: cut off, it gives the batches that are whole."""
     held = source.unpacked(source.content(), "stream")
-    return _read(held, "arrow", lambda path: pl.read_ipc_stream(path), "an Arrow stream")
+    return _read(held, "arrow", lambda path: without_missing_words(pl.read_ipc_stream(path)), "an Arrow stream")
 
 
 def _read(source: Source, reader: Reader, opened: Callable[[str | io.BytesIO], pl.DataFrame], spoken: str) -> Table:

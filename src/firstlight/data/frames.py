@@ -10,6 +10,7 @@ import polars as pl
 from firstlight.data.nested import flat
 from firstlight.data.table import Reading, Table
 from firstlight.data.wording import brief
+from firstlight.plain.reading import without_missing_words
 from firstlight.refusal import Refused
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def read_frame(source: FrameLike) -> Table:
     frame = _as_polars(source, location, notes)
     if frame.width == 0 or frame.height == 0:
         raise Refused(f"{location} has no {'columns' if frame.width == 0 else 'rows'}.")
-    frame, _ = flat(frame, notes)
+    frame, _ = flat(without_missing_words(frame), notes)
     return Table(frame, Reading(location, "frame", (), "memory", {}, False, location), tuple(notes))
 
 

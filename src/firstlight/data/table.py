@@ -75,8 +75,8 @@ class Reading:
 class Table:
     """The rows of a source.
 
-    frame:   cells of a csv are text as they stand in the file, blank and missing words null; formats that know
-             types (parquet, Excel, SQLite, ...) keep them.
+    frame:   cells of a csv are text as they stand in the file; formats that know types (parquet, Excel, SQLite, ...)
+             keep them. In all of them, blank and missing words (NA, null, ...) in columns of text are null.
     reading: how they were read.
     notes:   what was odd and what was done about it, a sentence each, naming line and column.
     """

@@ -44,12 +44,12 @@ def read_excel(paths: Sequence[str | Path | BinaryIO], sheet: str) -> pl.DataFra
 
 def read_parquet(paths: Sequence[str | Path | BinaryIO]) -> pl.DataFrame:
     """Parquet files, their columns typed as they were saved."""
-    return pl.concat(pl.read_parquet(path) for path in paths)
+    return pl.concat(without_missing_words(pl.read_parquet(path)) for path in paths)
 
 
 def read_arrow(paths: Sequence[str | Path | BinaryIO]) -> pl.DataFrame:
     """Arrow files (feather, version 2), their columns typed as they were saved."""
-    return pl.concat(pl.read_ipc(path) for path in paths)
+    return pl.concat(without_missing_words(pl.read_ipc(path)) for path in paths)
 
 
 def read_json_lines(paths: Sequence[str | Path | BinaryIO]) -> pl.DataFrame:
@@ -63,7 +63,7 @@ def read_sqlite(paths: Sequence[str | Path], query: str) -> pl.DataFrame:
     for path in paths:
         address = f"{Path(path).absolute().as_uri()}?mode=ro"  # ro: read only
         with closing(sqlite3.connect(address, uri=True)) as connection:
-            parts.append(pl.read_database(query, connection, infer_schema_length=None))
+            parts.append(without_missing_words(pl.read_database(query, connection, infer_schema_length=None)))
     return pl.concat(parts)
 
 
