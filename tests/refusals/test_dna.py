@@ -65,10 +65,10 @@ def test_beside_other_columns_proteins_are_left_out_and_said(fit: Fit) -> None:
     [
         ("ACGTJACGTZACGTACGT", "1 cell with letters that are not DNA (JZ 1): read as unknown"),
         ("see the notes", "1 cell with letters that are not DNA (see the notes 1): read as unknown"),
-        ("n/a", "1 cell with letters that are not DNA (n/a 1): read as unknown"),
+        ("not yet", "1 cell with letters that are not DNA (not yet 1): read as unknown"),
         ("ACGT" * 500 + "😀", "1 cell with letters that are not DNA (😀 1): read as unknown"),
     ],
-    ids=["letters", "a remark", "a word for none", "an emoji"],
+    ids=["letters", "a remark", "words for none", "an emoji"],
 )
 def test_cells_with_letters_that_are_no_bases_are_noted_at_the_fit_and_at_each_prediction(
     fit: Fit, odd: str, told: str

@@ -220,8 +220,8 @@ def test_a_plan_with_more_folds_than_members_is_followed(run: Run, fit: Fit, bar
 
 def test_a_look_at_a_table_tells_how_long_its_texts_are(run: Run) -> None:
     texts = [f"{'word ' * (place % 40 + 5)}{place}" for place in range(40)]
-    texts += ["the last of all these " * 50, " "]
-    gaps: list[str | None] = [None, None]
+    texts += ["the last of all these " * 50, "\t \t"]
+    gaps: list[str | None] = [None, "NA"]
     labels = ["a", "b"] * 22
     pl.DataFrame({"notes": [*texts, *gaps], "answer": labels}).write_parquet("notes.parquet")
     done = run("check", "notes.parquet", "--target", "answer")
