@@ -104,8 +104,9 @@ def _request(asked: Asked) -> Request:
         refuse_wrong_source(asked.source)
     test: str | Table | None = asked.test
     if asked.test is not None and not _is_share(asked.test):
-        refuse_wrong_source(asked.test)
-        if asked.labels is not None:
+        if asked.labels is None:
+            refuse_wrong_source(asked.test)
+        else:
             test = table_with(asked.test, None, [asked.target], label=asked.label, labels=asked.labels)
     from firstlight.asking import requested
 

@@ -78,7 +78,7 @@ def _form_of_videos(found: Mapping[str, Form]) -> Form | None:
 def _kind_named(cells: pl.Series) -> str | None:
     """Whether nearly all cells end as the names of "pictures" or "videos" do."""
     known = cells.drop_nulls()
-    some = known.sample(min(LOOKED_AT, len(known)), seed=0)  # of most columns these few tell enough
+    some = known.sample(min(LOOKED_AT, len(known)), seed=0)  # of most columns half of these few tell enough
     for kind, suffixes in (("pictures", PICTURE_SUFFIXES), ("videos", VIDEO_SUFFIXES)):
         endings = "|".join(suffix.removeprefix(".") for suffix in suffixes)
         ending = rf"(?i)\.(?:{endings})$"

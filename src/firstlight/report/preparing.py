@@ -169,19 +169,23 @@ def _card(story: Story, name: str, kind: str) -> Figure:
         gaps = counts.pop("", 0)
         labelled = dict(zip(told_apart(list(counts)), counts.values(), strict=True))
         return replace(charts.categories(shown, labelled, gaps, MOST_CARD_BARS), question=shown, numbers=None)
+    figure = _histogram(story, name, kind)
+    return replace(figure, question=shown, numbers=None, chart=figure.chart.properties(height=CARD_HEIGHT))
+
+
+def _histogram(story: Story, name: str, kind: str) -> Figure:
+    """How the numbers or dates of one column, or the lengths of its texts or sequences, are spread."""
+    cells, shown = story.rows.train[name], story.names[name]
     if kind == TEXT.name:
         sizes, unit = words_of_cells(cells)
-        figure = charts.numbers(shown, sizes, len(cells) - len(sizes), title=f"{unit}s a text")
-    elif kind == DNA.name:
-        figure = _bases(shown, cells)
-    else:
-        values = kind_named(kind).encode(cells.to_frame(), {name: story.columns[name].settings}, {})[:, 0].numpy()
-        known, gaps = values[~np.isnan(values)], int(np.isnan(values).sum())
-        if kind == NUMBER.name:
-            figure = charts.numbers(shown, known, gaps, title="")
-        else:
-            figure = charts.dates(shown, _moments(known), gaps, title="")
-    return replace(figure, question=shown, numbers=None, chart=figure.chart.properties(height=CARD_HEIGHT))
+        return charts.numbers(shown, sizes, len(cells) - len(sizes), title=f"{unit}s a text")
+    if kind == DNA.name:
+        return _bases(shown, cells)
+    values = kind_named(kind).encode(cells.to_frame(), {name: story.columns[name].settings}, {})[:, 0].numpy()
+    known, gaps = values[~np.isnan(values)], int(np.isnan(values).sum())
+    if kind == NUMBER.name:
+        return charts.numbers(shown, known, gaps, title="")
+    return charts.dates(shown, _moments(known), gaps, title="")
 
 
 def _bases(shown: str, cells: pl.Series) -> Figure:
