@@ -47,6 +47,10 @@ def test_signs_are_no_words_and_numbers_are() -> None:
     assert common_words(cells("Yes, it's 20!", "yes! 20?"), 9) == ["20", "yes", "it", "s"]
 
 
+def test_what_html_writes_around_words_is_no_word() -> None:
+    assert common_words(cells("<br />fish &amp; chips", "<p class=x>fish&nbsp;chips</p>"), 9) == ["chips", "fish"]
+
+
 def test_each_column_has_words_of_its_own() -> None:
     rows = pl.DataFrame({"a": ["good"], "b": ["bad"]})
     assert word_marks(rows, {"a": ["good", "bad"], "b": ["good", "bad"]}).tolist() == [[1, 1, 0, 1, 0, 1]]

@@ -23,7 +23,7 @@ from firstlight.model.predictor import CONSTANT, LINE, NETWORK
 from firstlight.plain.lookup import MembersInHalf
 from firstlight.refusal import Refused
 from firstlight.store.audit import audit
-from firstlight.store.model_file import EXAMPLES, FILE_NAME, load_model, save_model
+from firstlight.store.model_file import EXAMPLES, FILE_NAME, LONGEST_EXAMPLE, load_model, save_model
 from firstlight.store.run import Run
 from firstlight.using import evaluate
 from firstlight.workflow import Choices
@@ -99,6 +99,14 @@ def test_a_few_training_rows_and_nothing_of_the_test_rows_stand_in_it(run: Run) 
     assert {len(cells) for cells in examples["rows"].values()} == {EXAMPLES}
     assert set(examples["rows"]) == set(run.predictor.plan.inputs)
     assert [len(answers) for answers in examples["answers"].values()] == [EXAMPLES] * 3
+
+
+def test_of_a_cell_as_long_as_a_file_the_beginning_is_an_example(fit: Fit) -> None:
+    texts = ["endless words " * 20_000, *(f"some words of row {row} and more" for row in range(59))]
+    run = fit(pl.DataFrame({"text": texts, "label": ["yes", "no"] * 30}), Choices("label", test=0.0, seconds=0.01))
+    shown = json.loads(audit(path_of(run)).metadata["examples"])["rows"]["text"]
+    assert len(shown[0]) == LONGEST_EXAMPLE < len(texts[0])
+    assert load_model(path_of(run)).predictor.plan == run.predictor.plan
 
 
 def test_a_model_in_half_precision_loads_and_is_tested_on_a_machine_that_rounds_otherwise(

@@ -6,12 +6,14 @@ import datetime
 import random
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 import torch
 
+from firstlight.data.sources import read
 from firstlight.kinds.category import MOST_WORDS
 from firstlight.kinds.dna import DnaSettings
 from firstlight.kinds.text import TEXT
@@ -225,6 +227,36 @@ def test_columns_of_sequences_are_taken_for_dna_and_words_keys_and_proteins_are_
         assert isinstance(decision.column.settings, DnaSettings)
         assert decision.column.settings.equal == (" to " not in reason)
         assert str(min(decision.column.settings.length, 2000)) in reason
+
+
+# Columns of words as people have them: table, column, the kind it is taken for, and the reason that is given.
+REAL_COLUMNS = [
+    ("airbnb_hong_kong", "name", "text", "10 words a cell, on average, and many cells differ"),
+    ("airbnb_hong_kong", "amenities", "text", "27 words a cell, on average, and many cells differ"),
+    ("airbnb_hong_kong", "host_location", "category", "147 different words"),  # "Paris, Ile-de-France, France"
+    ("airbnb_hong_kong", "property_type", "category", "72 different words"),
+    ("airbnb_hong_kong", "host_since", "date", "its cells are dates such as 1999-12-31"),
+    ("ames", "Neighborhood", "category", "28 different words"),
+    ("telco_churn", "customerID", LEFT_OUT, "an identifier: 5 000 different values in 5 000 training rows"),
+    ("telco_churn", "PaymentMethod", "category", "4 different words"),  # "Bank transfer (automatic)"
+    ("titanic", "Name", "text", "4 words a cell, on average, that come again in other cells"),  # and so do titles
+    ("titanic", "Ticket", "category", "555 different words"),  # "A/5 21171": families share one
+    ("titanic", "Cabin", "category", "122 different words"),
+    ("wildlife_strikes", "remarks", "text", "12 words a cell, on average, and many cells differ"),
+    ("wildlife_strikes", "operator", "category", "175 different words"),  # "AMERICAN AIRLINES"
+    ("wildlife_strikes", "species", "category", "120 different words"),  # "UNKNOWN BIRD - MEDIUM"
+    ("wildlife_strikes", "date", "date", "its cells are dates such as 12/31/1999 23:59:58 (month first)"),
+]
+
+
+@pytest.mark.parametrize(("table", "column", "kind", "reason"), REAL_COLUMNS)
+def test_columns_of_real_tables_are_what_a_person_takes_them_for(
+    table: str, column: str, kind: str, reason: str, shared: Path
+) -> None:
+    cells = read(shared / "data" / "table" / f"{table}.train.parquet").frame[column][:5000]
+    labels = pl.Series("answer", [("yes", "no")[place % 2] for place in range(len(cells))])
+    decision = decide_column(cells, labels, Target(column="answer", task="classification"))
+    assert (decision.column.kind, decision.reason) == (kind, reason)
 
 
 def test_dna_is_dna_whatever_type_holds_it_and_whatever_its_column_is_called() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 import re
 import unicodedata
@@ -37,8 +38,9 @@ def hashed(letters: str) -> int:
 
 
 def written(text: str | None, *, lower: bool = True) -> str:
-    """A text as it is read: without tags, in lower case where asked for, each accent with its letter."""
+    """A text as it is read: without tags and entities, in lower case where asked for, each accent with its letter."""
     bare = re.sub(r"<[a-zA-Z/!][^<>]{0,200}>", " ", (text or "")[:LONGEST_TEXT])
+    bare = re.sub(r"&(#[0-9]+|#[xX][0-9a-fA-F]+|[a-zA-Z][a-zA-Z0-9]*);", lambda entity: html.unescape(entity[0]), bare)
     return unicodedata.normalize("NFC", (bare.lower() if lower else bare).replace("\n", " "))
 
 
@@ -118,9 +120,9 @@ def counted(levels: TwoLevels) -> list[Counter[int]]:
 
 
 SOME = [
-    "The film", " was", " great", "!", "\n", "<br />", "<3", "&nbsp;", "don't", "ÉTÉ", "été", "İz", "ΣΟΦΟΣ", "很好吃",
-    "ラーメン", "อร่อย", "👨‍👩‍👧", "❤️", "👍🏽", "سيئ جدا", "배송이", "  ", "\t", "1,234.50",
-    "x_y", "\x00", "\u200b", "e\u0301", "ﬁ", "Ab",
+    "The film", " was", " great", "!", "\n", "<br />", "<3", "&nbsp;", "&amp;", "&#10;", "&#xD800;", "&x1;", "don't",
+    "ÉTÉ", "été", "İz", "ΣΟΦΟΣ", "很好吃", "ラーメン", "อร่อย", "👨‍👩‍👧", "❤️", "👍🏽", "سيئ جدا", "배송이", "  ", "\t",
+    "1,234.50", "x_y", "\x00", "\u200b", "e\u0301", "ﬁ", "Ab",
 ]  # fmt: skip
 texts = (
     st.none() | st.lists(st.sampled_from(SOME), max_size=12).map("".join) | st.text("aB .,é猫\u0301<>\n😀", max_size=20)
@@ -194,13 +196,16 @@ def same(first: str, second: str) -> bool:
         ("good<br /><br />film", "good film"),
         ('<a href="https://x.org">good</a> film', " good  film"),
         ("<!-- left over --><p class=x>good film</p>", "good film"),
+        ("fish &amp; chips&nbsp;&#8211; it&#x27;s &lt;3", "fish & chips – it's <3"),
+        ("good&NewLine;film&#10;", "good film"),
         ("I ❤\ufe0f it", "I ❤ it"),
         ("good\nfilm", "good film"),
         ("good\r\n\tfilm", "good film"),
         ("good\u00a0film", "good film"),
         ("\ufeffgood film", "good film"),
     ],
-    ids=["case", "accents", "line breaks", "a link", "a comment", "a coloured sign", "new lines", "tabs",
+    ids=["case", "accents", "line breaks", "a link", "a comment", "entities",
+         "entities of line breaks", "a coloured sign", "new lines", "tabs",
          "a hard blank", "a mark of order"],
 )  # fmt: skip
 def test_what_is_the_same_for_a_reader_has_the_same_pieces(first: str, second: str) -> None:
@@ -213,6 +218,7 @@ def test_what_is_the_same_for_a_reader_has_the_same_pieces(first: str, second: s
         ("good film", "film good"), ("I <3 it", "I it"), ("a < b > c", "a c"), ("good", "good!"),
         ("good film", "goodfilm"), ("猫が好き", "犬が好き"), ("👍🏽 it", "👎🏽 it"),
         ("😀", "😀😀"), ("not good", "not bad"), ("schön", "schon"),
+        ("a &lt; b", "a b"), ("R&D; it", "R it"),
     ],
 )  # fmt: skip
 def test_what_is_not_the_same_for_a_reader_has_other_pieces(first: str, second: str) -> None:

@@ -6,7 +6,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from firstlight.plain.words import LONGEST_TEXT
+from firstlight.plain.words import without_markup
 
 # A word; in scripts that set no blanks between words, a letter.
 WORD = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]|[\p{L}\p{M}\p{N}]+"
@@ -14,8 +14,7 @@ WORD = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]|[\
 
 def words_in(cells: pl.Series) -> pl.DataFrame:
     """The different words of each text, in lower case: `row` and `word`, a line for each pair."""
-    texts = cells.cast(pl.String).fill_null("").str.slice(0, LONGEST_TEXT).str.to_lowercase()
-    found = texts.str.extract_all(WORD).list.unique().alias("word")
+    found = without_markup(cells).str.to_lowercase().str.extract_all(WORD).list.unique().alias("word")
     return found.to_frame().with_row_index("row").explode("word").drop_nulls()
 
 

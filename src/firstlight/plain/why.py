@@ -14,12 +14,13 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from firstlight.plain.words import LONGEST_TEXT
+from firstlight.plain.words import ENTITY, LONGEST_TEXT, TAG
 
-# What a text is made of, from left to right: a tag, which is not read; a number; a word with its apostrophes and
-# hyphens; a letter of a script that sets no blanks; a flag; a sign, or an emoji with what belongs to it; all the rest.
+# What a text is made of, from left to right: a tag, which is not read; a sign as HTML writes it; a number; a word with
+# its apostrophes and hyphens; a letter of a script that sets no blanks; a flag; a sign, or an emoji with what belongs
+# to it; all the rest.
 PARTS = (
-    r"<[a-zA-Z/!][^<>]{0,200}>"
+    rf"{TAG}|{ENTITY}"
     r"|\p{N}+(?:[.,:]\p{N}+)+"
     r"|[\p{L}\p{M}\p{N}--[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]]+"
     r"(?:['’_-][\p{L}\p{M}\p{N}--[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]]+)*"

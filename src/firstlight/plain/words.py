@@ -4,6 +4,8 @@ In: columns of text in any language and script. Out: for each row a set of numbe
 hash of a piece. Nothing is learned here; which pieces are of use is found out when a model is fitted.
 """
 
+import html
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +25,8 @@ GAPS = (1, 2)  # pairs with the next word, and with the next but one
 FIRST_WORDS = 4  # that also count by their place
 LAST_WORDS = 3
 LONGEST_PIECE = 5  # letters of a piece of a word
+TAG = r"<[a-zA-Z/!][^<>]{0,200}>"
+ENTITY = r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[a-zA-Z][a-zA-Z0-9]*);"
 SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2 ** 64 over the golden ratio: multiples of it are far from one another
 
 
@@ -35,13 +39,21 @@ class Stretches:
     rows: NDArray[np.int64]
 
 
+def without_markup(cells: pl.Series) -> pl.Series:
+    """The texts as a browser would show them: no HTML tags, and &amp; as the sign that it stands for; "" for a gap."""
+    text = cells.cast(pl.String).fill_null("").str.slice(0, LONGEST_TEXT).str.replace_all(TAG, " ")
+    if not text.str.contains(ENTITY).any():
+        return text
+    shown = [re.sub(ENTITY, lambda entity: html.unescape(entity[0]), each) for each in text.to_list()]
+    return pl.Series(cells.name, shown, dtype=pl.String)
+
+
 def letters_of(cells: pl.Series, lower: bool = True) -> NDArray[np.uint32]:
-    """The letters of all texts as Unicode numbers, without HTML tags, in lower case or not; a line feed ends each text.
+    """The letters of all texts as Unicode numbers, without HTML, in lower case or not; a line feed ends each text.
 
     A letter with its accent is one number, however it was typed.
     """
-    text = cells.cast(pl.String).fill_null("").str.slice(0, LONGEST_TEXT)
-    text = text.str.replace_all(r"<[a-zA-Z/!][^<>]{0,200}>", " ")
+    text = without_markup(cells)
     text = text.str.to_lowercase() if lower else text
     whole = text.str.replace_all("\n", " ", literal=True).str.join("\n").item() + "\n"
     return np.frombuffer(unicodedata.normalize("NFC", whole).encode("utf-32-le"), dtype=np.uint32)

@@ -78,20 +78,16 @@ def _forms(cells: pl.Series, name: str) -> tuple[str, ...]:
 
 
 def columns_compared(rows: pl.DataFrame, target: str) -> tuple[str, ...]:
-    """The columns in which rows are compared, so that equal ones stay together; none where equality says nothing.
+    """The inputs in which rows are compared, so that equal ones stay together; none where equality says nothing.
 
-    A column that numbers the rows would make all of them different, and is not compared. Where the columns are so few
-    or so coarse that most rows have a twin, being equal is no sign of being the same thing.
+    What the target says does not count: a row whose inputs were learned tells nothing new when it is tested. A column
+    that numbers the rows would make all of them different, and is not compared. Where the columns are so few or so
+    coarse that most rows have a twin, being equal is no sign of being the same thing.
     """
-    plain = [name for name in rows.columns if not (rows[name].dtype.is_nested() or rows[name].dtype == pl.Object)]
-    numbering = {
-        name
-        for name in plain
-        if name != target and not rows[name].dtype.is_float() and rows[name].n_unique() == len(rows)
-    }
-    compared = [name for name in plain if name not in numbering]
-    if len(compared) < 2:
-        compared = plain
+    inputs = [name for name in rows.columns if name != target]
+    plain = [name for name in inputs if not (rows[name].dtype.is_nested() or rows[name].dtype == pl.Object)]
+    numbering = [name for name in plain if not rows[name].dtype.is_float() and rows[name].n_unique() == len(rows)]
+    compared = [name for name in plain if name not in numbering] or plain
     return tuple(compared) if rows[compared].n_unique() >= len(rows) / 2 else ()
 
 

@@ -35,6 +35,7 @@ from firstlight.store.audit import LENGTH_BYTES, Entry, Header, audit, read_tens
 
 FORMAT = "firstlight 1"
 EXAMPLES = 5
+LONGEST_EXAMPLE = 100_000  # letters of a cell: a whole file may stand in one, and the head of a model file is limited
 PIXELS = "examples."  # before the name of a column, the name of the tensor of its examples' pixels
 # Answers are the same to the bit on the machine that fitted the model, and this close on others, counted in deviations
 # of the target from its mean. Networks in half precision round coarsely, and on each kind of machine otherwise.
@@ -140,7 +141,7 @@ def _plain_cells(cells: pl.Series) -> tuple[str | bool | int | float | None, ...
         return tuple(cells)
     if pixel_shape(cells.dtype):
         return tuple(cells.is_not_null())
-    return tuple(cells.cast(pl.String))
+    return tuple(cells.cast(pl.String).str.slice(0, LONGEST_EXAMPLE))
 
 
 def _pixels(cells: pl.Series) -> Tensor:
