@@ -19,7 +19,7 @@ from firstlight.kinds.date import DateSettings
 from firstlight.kinds.dna import DnaSettings, bases_of_cells
 from firstlight.kinds.kind import Settings
 from firstlight.kinds.number import NumberSettings, column_values
-from firstlight.kinds.text import TextSettings, words_of_cells
+from firstlight.kinds.text import TextSettings, cut_told, words_of_cells
 from firstlight.plain.categories import codes, words
 from firstlight.plain.dates import moments
 from firstlight.plain.targets import labels_of
@@ -141,7 +141,7 @@ def contents(cells: pl.Series, settings: Settings) -> str:
     if isinstance(settings, TextSettings):
         return _texts(cells)
     if isinstance(settings, DnaSettings):
-        return _sequences(cells)
+        return _sequences(cells, settings)
     known = words(cells.drop_nulls()).alias("word")
     counts = known.value_counts(name="count").sort(["count", "word"], descending=[True, False])
     shown = counts["word"].head(MOST_WORDS_SHOWN).to_list()
@@ -157,17 +157,19 @@ def _texts(cells: pl.Series) -> str:
     if len(sizes):
         median, longest = round(float(sizes.median())), int(sizes.max())  # type: ignore[arg-type]
         told = [f"median {counted(median, unit)}", f"longest {whole(longest)}"]
-    return ", ".join([*told, *([f"{counted(blank, 'cell')} blank"] if blank else [])])
+    told += [f"{counted(blank, 'cell')} blank"] if blank else []
+    return ", ".join([*told, *filter(None, [cut_told(cells.cast(pl.String))])])
 
 
-def _sequences(cells: pl.Series) -> str:
+def _sequences(cells: pl.Series, settings: DnaSettings) -> str:
     """How long sequences are and what they are made of: "60 bases each; A 24 %, C 26 %, G 25 %, T 25 %"."""
     sizes, shares = bases_of_cells(cells)
     if len(sizes) == 0:
         return ""
     shortest, longest = int(sizes.min()), int(sizes.max())  # type: ignore[arg-type]
     size = f"{whole(longest)} bases each" if shortest == longest else f"{whole(shortest)} to {whole(longest)} bases"
-    return f"{size}; {', '.join(f'{base} {percent(part)}' for base, part in shares.items())}"
+    read = f", of which the first {whole(settings.length)} are read" if longest > settings.length else ""
+    return f"{size}{read}; {', '.join(f'{base} {percent(part)}' for base, part in shares.items())}"
 
 
 def _pixels(cells: pl.Series, reason: str) -> str:

@@ -86,6 +86,12 @@ def test_the_bases_of_the_motif_are_what_moves_the_answers_and_what_the_logos_dr
     assert letter == MOTIF[int(place) - 9]
 
 
+def test_a_look_at_long_sequences_tells_how_much_of_them_is_read() -> None:
+    long = pl.DataFrame({"bases": ["ACGTTGCA" * 300, *sequences(40)]})
+    assert check(long).columns[0].text.startswith("40 to 2 400 bases, of which the first 2 000 are read; A ")
+    assert "are read" not in check(long[1:]).columns[0].text
+
+
 class TestFiles:
     """Files of sequences, wherever their labels stand."""
 

@@ -229,3 +229,6 @@ def test_a_look_at_a_table_tells_how_long_its_texts_are(run: Run) -> None:
     assert re.search(r"notes +text +median 26 words, longest 250, 1 cell blank; 2 gaps", done.out)
     seen = check(pl.DataFrame({"notes": [f"味道很好吃送餐快{chr(0x4E00 + place)}" for place in range(40)]}))
     assert seen.columns[0].text == "median 9 letters, longest 9"
+    texts[0] = "some words " * 5000
+    seen = check(pl.DataFrame({"notes": texts}))
+    assert seen.columns[0].text.endswith(", 1 cell blank, of 1 cell the first 50 000 letters are read")

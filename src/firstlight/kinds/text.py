@@ -110,8 +110,7 @@ def claim(cells: pl.Series) -> Claim[TextSettings] | None:
     each = written.str.extract_all(SPOKEN_WORD)
     many = int(each.list.len().sum()) / len(written)
     settings = TextSettings()
-    cut = int((written.str.len_chars() > LONGEST_TEXT).sum())
-    told = f"; of {counted(cut, 'cell')} the first {whole(LONGEST_TEXT)} letters are read" if cut else ""
+    told = f"; {cut}" if (cut := cut_told(written)) else ""
     if share(written.str.contains(WITHOUT_BLANKS)) >= 0.5:
         return Claim(0.7, f"{many:.0f} letters a cell, on average{told}", settings) if many >= MANY_LETTERS else None
     words = many if written.str.contains(BETWEEN_WORDS).any() else 1.0
@@ -120,6 +119,12 @@ def claim(cells: pl.Series) -> Claim[TextSettings] | None:
     if words >= SOME_WORDS and different > len(written) / 2 and _come_again(each):
         return Claim(0.7, f"{words:.0f} words a cell, on average, that come again in other cells{told}", settings)
     return None
+
+
+def cut_told(cells: pl.Series) -> str:
+    """Of how many cells only the beginning is read, in words; nothing where none is that long."""
+    cut = int((cells.str.len_chars() > LONGEST_TEXT).sum())
+    return f"of {counted(cut, 'cell')} the first {whole(LONGEST_TEXT)} letters are read" if cut else ""
 
 
 def _come_again(words: pl.Series) -> bool:
