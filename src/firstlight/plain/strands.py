@@ -36,14 +36,13 @@ class GatedBlock(nn.Module):
         )
         self.squeeze = nn.Conv1d(wide, wide // 4, 1, groups=members)
         self.excite = nn.Conv1d(wide // 4, wide, 1, groups=members)
-        self.drop = nn.Dropout1d(0.1)  # whole channels
         self.scale = nn.Parameter(torch.zeros(1, wide, 1))  # the block is born as if it were not there
 
     def forward(self, signal: Tensor, known: Tensor, share: Tensor) -> Tensor:
         both = self.convolution(self.norm(signal) * known).unflatten(1, (self.members, 2, self.channels))
         changed = (both[:, :, 0] * both[:, :, 1].sigmoid()).flatten(1, 2)
         weight = self.excite(F.silu(self.squeeze(changed @ share))).sigmoid()
-        return torch.addcmul(signal, changed, self.drop(weight * self.scale.to(weight.dtype)))
+        return torch.addcmul(signal, changed, weight * self.scale.to(weight.dtype))
 
 
 class Strands(nn.Module):
@@ -70,7 +69,7 @@ class Strands(nn.Module):
         place = torch.arange(length, device="cpu") * segments // length
         shares = F.one_hot(place, segments).float() if segments else torch.zeros(length, 0, device="cpu")
         self.averages = nn.Buffer(shares / shares.sum(dim=0), persistent=False)  # (length, segments)
-        self.drop = nn.Dropout(0.5)
+        self.drop = nn.Dropout(0.1)
         self.output = MemberLinear(members, channels * (segments + 3), outputs)
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
