@@ -135,6 +135,14 @@ def test_a_plan_says_of_how_many_rows_it_learns_only_where_that_is_not_all() -> 
     assert fitting_for(5000, 4000, 256, 8, seed=0).rows == 4000
 
 
+def test_small_networks_that_stand_alone_have_one_thread_and_all_others_what_there_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(budget.torch, "get_num_threads", lambda: 6)  # type: ignore[attr-defined]
+    for rows, batch, threads in ((60, 32, 1), (60, None, 6), (60, 128, 6), (5000, 32, 6)):
+        assert fitting_for(rows, rows, batch, 8, seed=0).threads == threads
+
+
 @given(rows=st.integers(1, 10**7), more=st.integers(0, 10**7))
 def test_larger_tables_have_larger_batches(rows: int, more: int) -> None:
     assert 32 <= batch_for(rows) <= batch_for(rows + more) <= 1024

@@ -17,6 +17,7 @@ from firstlight.data.sources import read
 from firstlight.kinds.category import MOST_WORDS
 from firstlight.kinds.dna import DnaSettings
 from firstlight.kinds.text import TEXT
+from firstlight.plan import budget
 from firstlight.plan.deciding import decide, decide_column, decide_target, split_reasons
 from firstlight.plan.plan import LEFT_OUT, Plan, Source, Split, Target, Task
 from firstlight.refusal import Refused
@@ -362,6 +363,13 @@ def test_a_text_gets_the_parts_that_read_it_and_the_other_columns_theirs() -> No
     numbers = decided(pl.DataFrame([written, AMOUNTS]))
     assert "counts" not in numbers.parts, "there are no classes in which words could be counted"
     assert decided(pl.DataFrame([cells("a", "b"), LABELS])).parts == {}
+
+
+def test_a_few_sequences_are_not_left_to_one_thread_as_a_small_table_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget.torch, "get_num_threads", lambda: 6)  # type: ignore[attr-defined]
+    bases, sizes = pl.Series("cell", SEQUENCES), cells(1, 2, 3).alias("size")
+    for columns, threads in (([bases], 6), ([bases, sizes], 6), ([sizes], 1)):
+        assert decided(pl.DataFrame([*columns, LABELS]), seconds=0.01).fitting.threads == threads
 
 
 def test_with_many_classes_fewer_pieces_have_weights() -> None:

@@ -6,6 +6,7 @@ import json
 import random
 from pathlib import Path
 
+import polars as pl
 import pytest
 import torch
 from hypothesis import given
@@ -14,7 +15,17 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from firstlight.kinds import dna, precision
-from firstlight.kinds.dna import MOST_EPOCHS, MOST_MEMBERS, bases_a_second, effort, strands_told
+from firstlight.kinds.dna import (
+    BATCH,
+    MOST_EPOCHS,
+    MOST_MEMBERS,
+    DnaSettings,
+    bases_a_second,
+    batch_size,
+    effort,
+    part_settings,
+    strands_told,
+)
 from firstlight.kinds.kind import Aim
 from firstlight.kinds.precision import half_pays
 from firstlight.plain.bases import PADDING, UNKNOWN, reverse_complement
@@ -291,6 +302,24 @@ class TestDecisions:
         for seconds in (5.0, 20.0, 45.0):
             members, epochs = effort(10_000, 100, seconds, 1e6)  # a second an epoch of one member
             assert 0.5 * seconds <= members * epochs <= seconds
+
+    def test_a_batch_holds_fewer_sequences_the_longer_they_are(self) -> None:
+        sizes = [batch_size(members, length) for members, length in ((1, 100), (4, 300), (4, 2000), (4, 10**5))]
+        assert sizes == [BATCH, BATCH, 32, 8]
+
+    def test_in_the_shortest_time_what_is_quickest_is_fitted_and_in_a_long_one_everything(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dna, "bases_a_second", lambda: 1e5)
+        chance = random.Random(0)
+        rows = pl.DataFrame({"bases": ["".join(chance.choices("ACGT", k=100)) for _ in range(1000)]})
+        columns = {"bases": DnaSettings(length=100, equal=True)}
+        targets = torch.arange(1000) % 2
+        given = {0.01: (False, False), 6.0: (True, False), 60.0: (True, True), None: (True, True)}
+        for seconds, expected in given.items():
+            parts = part_settings(rows, columns, Aim(targets, 2, folds=8, seconds=seconds, seed=0))
+            assert "runs" in parts
+            assert ("motifs" in parts, "pairs" in parts) == expected, seconds
 
     def test_the_speed_is_measured_once_and_then_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

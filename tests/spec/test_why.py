@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis.strategies import integers, text
 
+from firstlight.kinds.dna import DNA
 from firstlight.kinds.kind import Occlusion
 from firstlight.kinds.text import TEXT
 from firstlight.model import why
@@ -28,6 +29,7 @@ from firstlight.plain.why import (
     with_changes,
     words_left_out,
 )
+from firstlight.report.sampling import shortened
 from firstlight.workflow import Choices
 
 if TYPE_CHECKING:
@@ -257,3 +259,10 @@ def test_the_script_tells_the_same_of_the_first_test_row(fit: Fit, bare: Bare) -
         and all(effects.get(word, 0.0) == pytest.approx(float(effect), abs=0.0051) for effect, word in told)
         for answer, effects in reasons
     )
+
+
+def test_of_long_rows_a_report_asks_about_fewer_parts() -> None:
+    assert DNA.occlusion is not None
+    for length, most in ((60, DNA.occlusion.most), (2_000, 200), (100_000, 100)):
+        rows = pl.DataFrame({"bases": ["A" * length, None]})
+        assert shortened({"bases": DNA.occlusion}, rows)["bases"].most == most

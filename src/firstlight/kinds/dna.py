@@ -51,8 +51,14 @@ NEARLY_ALL = 0.95  # of the cells are sequences; the others are odd
 FOLDS = 8
 SEGMENTS = 8  # parts of a sequence that are averaged by themselves, where all are equally long
 CHANNELS, BATCH, RATE, DECAY = 48, 128, 0.008, 0.05  # found on held-out rows of seven sets together
+FEWEST_IN_BATCH = 8
+BASES_AT_ONCE = 2**18  # of a batch, over all members: above, a step took twice as long for each base
 FEWEST_EPOCHS, MOST_EPOCHS, MOST_MEMBERS = 2, 12, 4
 DEFAULT_SECONDS = 60.0
+BESIDE, LEAST_SHARE = (
+    4.0,
+    0.5,
+)  # seconds that all but the parts takes; of a short time they have this share all the same
 MOST_WEIGHTS = 2**23
 ENOUGH = "did well on held-out rows of seven sets of sequences together"
 TOLD = "told by quick regressions on training rows, judged on others"
@@ -218,6 +224,12 @@ def effort(rows: int, length: int, seconds: float | None, speed: float) -> tuple
     return members, max(FEWEST_EPOCHS, min(MOST_EPOCHS, int(epochs / members)))
 
 
+def batch_size(members: int, length: int) -> int:
+    """How many sequences make a batch: fewer where they are so long that what the layers give outgrows the cache."""
+    fitting = BASES_AT_ONCE // (members * length)
+    return max(FEWEST_IN_BATCH, min(BATCH, 1 << fitting.bit_length() >> 1))  # a power of two
+
+
 def _all_equal(columns: Mapping[str, DnaSettings]) -> bool:
     return all(settings.equal for settings in columns.values())
 
@@ -231,17 +243,19 @@ def part_settings(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], aim: A
     length, equal = _whole_length(columns), _all_equal(columns)
     placed, both = strands_told(base_codes(rows, _lengths(columns)), aim, equal=equal, may_be_both=len(columns) == 1)
     bases = len(rows) * length
-    counting, seconds = bases * SECONDS_A_BASE, math.inf if aim.seconds is None else aim.seconds
-    with_runs = bases <= MOST_BASES and counting <= 0.7 * seconds  # runs tell most for their time
+    speed = bases_a_second()
+    seconds = math.inf if aim.seconds is None else max(LEAST_SHARE * aim.seconds, aim.seconds - BESIDE)
+    counting, shortest = bases * SECONDS_A_BASE, FEWEST_EPOCHS * bases / speed
+    with_runs = bases <= MOST_BASES and counting <= max(0.7 * seconds, shortest)  # runs tell most for their time
     with_pairs = bases <= MOST_BASES / 4 and 5 * counting <= 0.5 * seconds
     left = seconds - counting * (with_runs + 4 * with_pairs)
-    speed = bases_a_second()
-    with_motifs = left * speed >= FEWEST_EPOCHS * bases or not with_runs
+    with_motifs = left >= shortest or not with_runs
     members, epochs = effort(len(rows), length, None if aim.seconds is None else max(left, 0.01), speed)
+    members = min(members, aim.folds)
     motifs = MotifsSettings(
-        epochs=epochs, length=length, members=min(members, aim.folds), channels=CHANNELS,
-        segments=min(SEGMENTS, length) if equal else 0, batch=BATCH, rate=RATE, decay=DECAY, placed=equal and not both,
-        both=both, half=half_pays(),
+        epochs=epochs, length=length, members=members, channels=CHANNELS,
+        segments=min(SEGMENTS, length) if equal else 0, batch=batch_size(members, length), rate=RATE, decay=DECAY,
+        placed=equal and not both, both=both, half=half_pays(),
     )  # fmt: skip
     most = MOST_WEIGHTS // ((FOLDS + 1) * (1 if aim.outputs == 2 else aim.outputs))
     runs = RunsSettings(
@@ -299,6 +313,7 @@ MOTIFS: KindPart[DnaSettings, MotifsSettings] = KindPart(
     settings=MotifsSettings,
     reasons={
         "epochs": "as many as fit into the time, on this machine; more gain little",
+        "batch": "as many as the cache holds, 128 at most",
         "channels": ENOUGH,
         "placed": TOLD,
         "both": TOLD,

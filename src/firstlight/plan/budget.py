@@ -101,9 +101,10 @@ def steps_an_epoch(rows: int, batch: int) -> int:
     return math.ceil(min(rows, MANY_ROWS) / batch)
 
 
-def fitting_for(rows: int, taught: int, batch: int, folds: int, seed: int) -> Fitting:
+def fitting_for(rows: int, taught: int, batch: int | None, folds: int, seed: int) -> Fitting:
     """Rows, folds, at most so many, and threads; batch: rows a step of the small networks, where they stand alone."""
-    threads = torch.get_num_threads() if batch > SMALL_BATCH or rows >= FEWEST_ROWS else 1
+    small = batch is not None and batch <= SMALL_BATCH and rows < FEWEST_ROWS
+    threads = 1 if small else torch.get_num_threads()
     some = taught if taught < rows else None
     return Fitting(rows=some, folds=max(2, min(folds, rows // 2)), seed=seed, threads=threads)
 

@@ -90,7 +90,8 @@ def decide(
     to_learn = None if seconds is None else seconds_to_learn(seconds, len(rows), cells)
     cell_parts, left = _cell_parts(cells, to_learn)
     network = network_for(cells, left) if cells.columns else None
-    fitting = fitting_for(len(rows), taught, network.batch if network else taught, _folds(columns), seed)
+    alone = all(column.kind == LEFT_OUT or _is_read_by_cell(column) for column in columns)
+    fitting = fitting_for(len(rows), taught, network.batch if network and alone else None, _folds(columns), seed)
     reasons = {
         "target.task": why,
         **{f"columns.{decision.column.name}": decision.reason for decision in decisions},

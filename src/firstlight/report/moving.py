@@ -15,7 +15,7 @@ from firstlight.evaluate.evaluation import Evaluation
 from firstlight.model.why import MOST_TOLD, Effects, occlusions_of, signed
 from firstlight.plain.why import is_word, parts_of_text
 from firstlight.report.page import Block, Figure, Gallery, Passage, Passages, Piece
-from firstlight.report.sampling import Example, examples_of, sample_of, worst_mistakes
+from firstlight.report.sampling import Example, examples_of, sample_of, shortened, worst_mistakes
 from firstlight.report.sequences import logos
 from firstlight.report.story import Story
 from firstlight.report.telling_charts import Telling, telling_words
@@ -35,6 +35,7 @@ def what_moved(story: Story, evaluation: Evaluation) -> tuple[Block, ...]:
     occlusions = {name: each for name, each in occlusions_of(story.plan).items() if not each.grid}
     if not occlusions:
         return ()
+    occlusions = shortened(occlusions, story.rows.test)
     sample = sample_of(story, occlusions)
     examples = examples_of(story, sample)
     if not all(occlusion.letters for occlusion in occlusions.values()):  # of logos one is enough

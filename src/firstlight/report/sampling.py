@@ -6,7 +6,7 @@ As many rows are taken as can be asked about in a moment, beside the time that a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 import torch
@@ -21,6 +21,8 @@ from firstlight.report.wording import number
 MOST_SAMPLED = 500  # test rows
 FIRST_SAMPLED = 2
 A_MOMENT = 300_000  # letters, that are read in some tenths of a second
+LONGEST_ROW = 8  # times what a report may ask in all: so much may be asked about one row
+FEWEST_PARTS = 100  # that are asked about, however long the row
 GOLDEN = 0.6180339887498949  # its multiples, whole parts left aside, are spread evenly however many are taken
 
 
@@ -48,6 +50,13 @@ def sample_of(story: Story, occlusions: Mapping[str, Occlusion]) -> dict[int, Ef
     allowed = min(allowed, *(each.in_report for each in occlusions.values()))
     rest = spread[FIRST_SAMPLED : min(MOST_SAMPLED, max(FIRST_SAMPLED, allowed // cost))]
     return dict(sorted({**first, **_asked(story, occlusions, rest)}.items()))
+
+
+def shortened(occlusions: Mapping[str, Occlusion], rows: pl.DataFrame) -> dict[str, Occlusion]:
+    """Fewer parts of each cell where rows are long: for each part the whole row is read anew."""
+    longest = max(1, *_letters(rows, occlusions))
+    parts = {name: max(FEWEST_PARTS, LONGEST_ROW * each.in_report // longest) for name, each in occlusions.items()}
+    return {name: replace(each, most=min(each.most, parts[name])) for name, each in occlusions.items()}
 
 
 def _letters(rows: pl.DataFrame, occlusions: Mapping[str, Occlusion]) -> list[int]:
