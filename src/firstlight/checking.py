@@ -10,7 +10,7 @@ import polars as pl
 import torch
 
 from firstlight.data.frames import FrameLike
-from firstlight.data.pixel_cells import hashed, pixel_shape
+from firstlight.data.pixel_cells import pixel_shape
 from firstlight.data.sources import read
 from firstlight.data.table import NAMING, Table
 from firstlight.evaluate.wording import listed, named, percent, significant
@@ -26,7 +26,7 @@ from firstlight.plain.targets import labels_of
 from firstlight.plan.deciding import NAMES_THE_RECORD, decide_column, decide_target
 from firstlight.plan.leaks import numbers_of, suspicions
 from firstlight.plan.plan import LEFT_OUT, Column, Split, Target, Task
-from firstlight.plan.splitting import compared_by_likeness, kin_of, notes_on_kin
+from firstlight.plan.splitting import columns_compared, compared_by_likeness, kin_of, notes_on_kin
 from firstlight.refusal import Refused, column_named
 from firstlight.wording import counted, whole
 
@@ -117,7 +117,7 @@ def check(
     if aim and target:
         remarks += [Remark(found.column, found.why) for found in suspicions(rows, target, aim.task, columns)]
     remarks += _alike(rows, aim, target)
-    remarks += _copies(rows, [column.name for column in columns if column.kind != LEFT_OUT], target)
+    remarks += _copies(rows, target)
     if aim and target:
         remarks += [remark for column in columns for remark in _drift(rows, column, aim)]
     return Check(table, tuple(seen), told, tuple(remarks))
@@ -157,8 +157,8 @@ def _texts(cells: pl.Series) -> str:
     if len(sizes):
         median, longest = round(float(sizes.median())), int(sizes.max())  # type: ignore[arg-type]
         told = [f"median {counted(median, unit)}", f"longest {whole(longest)}"]
-    told += [f"{counted(blank, 'cell')} blank"] if blank else []
-    return ", ".join([*told, *filter(None, [cut_told(cells.cast(pl.String))])])
+    told += [f"{counted(blank, 'cell')} blank" if blank else "", cut_told(cells.cast(pl.String))]
+    return ", ".join(filter(None, told))
 
 
 def _sequences(cells: pl.Series, settings: DnaSettings) -> str:
@@ -230,13 +230,11 @@ def strays_of(cells: pl.Series, column: Column) -> list[Remark]:
     return [Remark(column.name, told)]
 
 
-def _copies(rows: pl.DataFrame, used: list[str], target: str | None) -> list[Remark]:
-    """How many rows are equal to an earlier one; nothing where most are, for then equality says nothing."""
-    compared = [name for name in rows.columns if name in used or name == target]
-    if not compared:
-        return []
-    copies = len(rows) - hashed(rows.select(compared)).n_unique()
-    if not 0 < copies < len(rows) / 2:
+def _copies(rows: pl.DataFrame, target: str | None) -> list[Remark]:
+    """How many rows have the inputs of an earlier one; nothing where that is no sign of being the same."""
+    compared = columns_compared(rows, target or "")
+    copies = len(rows) - rows.select(compared).n_unique() if compared else 0
+    if copies == 0:
         return []
     return [
         Remark("", f"{counted(copies, 'row')} {'is' if copies == 1 else 'are'} equal to another; equal rows never part")

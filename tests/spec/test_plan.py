@@ -365,7 +365,10 @@ def test_a_text_gets_the_parts_that_read_it_and_the_other_columns_theirs() -> No
     assert decided(pl.DataFrame([cells("a", "b"), LABELS])).parts == {}
 
 
-def test_a_few_sequences_are_not_left_to_one_thread_as_a_small_table_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_few_sequences_are_not_left_to_one_thread_as_a_small_table_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(budget.torch, "get_num_threads", lambda: 6)  # type: ignore[attr-defined]
     bases, sizes = pl.Series("cell", SEQUENCES), cells(1, 2, 3).alias("size")
     for columns, threads in (([bases], 6), ([bases, sizes], 6), ([sizes], 1)):

@@ -21,7 +21,7 @@ from firstlight.plain.split import (
     split_by_time,
 )
 from firstlight.plan.plan import Split
-from firstlight.plan.splitting import Parts, apply_split, choose_split, kin_of, usual_share
+from firstlight.plan.splitting import Parts, apply_split, choose_split, columns_compared, kin_of, usual_share
 from firstlight.refusal import Refused
 
 seeds = st.integers(0, 2**31)
@@ -202,6 +202,11 @@ def test_rows_with_the_same_inputs_never_part_whatever_their_labels_say() -> Non
     parts = apply_split(rows, "label", split, 0)
     taught, tested = (set(rows[part.numpy()]["text"]) for part in (parts.train, parts.test))
     assert len(taught) + len(tested) == 60
+
+
+def test_where_there_are_pixels_alone_no_cells_are_compared() -> None:
+    pixels = pl.Series("picture", [[[[0]]], [[[1]]]] * 10, dtype=pl.Array(pl.UInt8, (1, 1, 1)))
+    assert columns_compared(pl.DataFrame({"picture": pixels, "label": ["a", "b"] * 10}), "label") == ()
 
 
 def test_of_a_very_large_table_no_more_is_set_aside_than_tells_something() -> None:

@@ -321,6 +321,18 @@ class TestDecisions:
             assert "runs" in parts
             assert ("motifs" in parts, "pairs" in parts) == expected, seconds
 
+    def test_long_sequences_come_in_small_batches_and_too_many_bases_are_not_counted(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dna, "bases_a_second", lambda: 1e7)
+        monkeypatch.setattr(dna, "MOST_BASES", 150_000)
+        columns = {"bases": DnaSettings(length=2000, equal=True)}
+        for rows, runs in ((60, True), (90, False)):
+            table = pl.DataFrame({"bases": ["ACGTTGCA" * 250] * rows})
+            parts = part_settings(table, columns, Aim(torch.arange(rows) % 2, 2, folds=8, seconds=60.0, seed=0))
+            assert parts["motifs"].model_dump()["batch"] == batch_size(4, 2000) < BATCH
+            assert ("runs" in parts) == runs
+
     def test_the_speed_is_measured_once_and_then_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
         monkeypatch.setattr(dna, "_measure", lambda: 1e6)

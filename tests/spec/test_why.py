@@ -85,6 +85,7 @@ def test_a_word_is_taken_out_wherever_it_stands_and_however_it_is_written() -> N
         ("没有好", ["没", "有", "好"]),
         ("good 👩‍👩‍👧👍🏽 🇩🇪!!", ["good", "👩‍👩‍👧", "👍🏽", "🇩🇪", "!"]),
         ("bad <br /> film <b>x</b>", ["bad", "film", "x"]),
+        ("good&nbsp;film&#1;", ["good", "film"]),
         ("fish &amp; chips &#8211; R&D;", ["fish", "&amp;", "chips", "&#8211;", "R", "&D;"]),
         ("1 < 2", ["1", "<", "2"]),
         (" \n\x00", []),

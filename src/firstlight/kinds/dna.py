@@ -50,19 +50,17 @@ LONGEST_PLACED = 120  # up to which the straight line has a weight for each base
 NEARLY_ALL = 0.95  # of the cells are sequences; the others are odd
 FOLDS = 8
 SEGMENTS = 8  # parts of a sequence that are averaged by themselves, where all are equally long
-CHANNELS, BATCH, RATE, DECAY = 48, 128, 0.008, 0.05  # found on held-out rows of seven sets together
+CHANNELS, BATCH, RATE, DECAY = 48, 128, 0.008, 0.05  # found on held-out rows; the rate: docs/decisions/0003
 FEWEST_IN_BATCH = 8
 BASES_AT_ONCE = 2**18  # of a batch, over all members: above, a step took twice as long for each base
 FEWEST_EPOCHS, MOST_EPOCHS, MOST_MEMBERS = 2, 12, 4
 DEFAULT_SECONDS = 60.0
-BESIDE, LEAST_SHARE = (
-    4.0,
-    0.5,
-)  # seconds that all but the parts takes; of a short time they have this share all the same
+BESIDE = 4.0  # seconds that all but the parts takes
+LEAST_SHARE = 0.5  # of the time, that the parts have even so
 MOST_WEIGHTS = 2**23
 ENOUGH = "did well on held-out rows of seven sets of sequences together"
 TOLD = "told by quick regressions on training rows, judged on others"
-TRIED_ROWS = 6_000
+TRIED_ROWS = 2_500  # with 2 000, all of six sets were told as with 6 000, three times each
 SHORT_RUNS = (2, 3, 4, 5, 6, 7)
 PLACED = (1, 2, 3)  # bases of runs that also count by their place
 GAPS = (0, 1, 2, 3, 4, 5, 6)  # between two runs of 4
@@ -247,8 +245,9 @@ def part_settings(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], aim: A
     seconds = math.inf if aim.seconds is None else max(LEAST_SHARE * aim.seconds, aim.seconds - BESIDE)
     counting, shortest = bases * SECONDS_A_BASE, FEWEST_EPOCHS * bases / speed
     with_runs = bases <= MOST_BASES and counting <= max(0.7 * seconds, shortest)  # runs tell most for their time
+    with_places = placed and 2 * counting <= seconds
     with_pairs = bases <= MOST_BASES / 4 and 5 * counting <= 0.5 * seconds
-    left = seconds - counting * (with_runs + 4 * with_pairs)
+    left = seconds - counting * (with_places + with_runs + 4 * with_pairs)
     with_motifs = left >= shortest or not with_runs
     members, epochs = effort(len(rows), length, None if aim.seconds is None else max(left, 0.01), speed)
     members = min(members, aim.folds)
@@ -266,7 +265,7 @@ def part_settings(rows: pl.DataFrame, columns: Mapping[str, DnaSettings], aim: A
     places = runs.model_copy(update={"runs": (), "places": (1, 2), "decay": 10.0})
     return {
         **({MOTIFS.name: motifs} if with_motifs else {}),
-        **({PLACES.name: places} if placed else {}),
+        **({PLACES.name: places} if with_places else {}),
         **({RUNS.name: runs} if with_runs else {}),
         **({PAIRS.name: pairs} if with_pairs else {}),
     }

@@ -5,6 +5,7 @@ any other row is. What a part did is the answer with it minus the answer without
 say the same stand in for one another, so both may seem to do little; the effects do not add up to the answer.
 """
 
+import html
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -66,9 +67,10 @@ def parts_of_text(text: str) -> list[str]:
 
 
 def is_word(part: str) -> bool:
-    """Whether a part of a text is a word or a sign: neither a gap nor a tag."""
+    """Whether a part of a text is a word or a sign: neither a gap, be it written as &nbsp;, nor a tag."""
     is_tag = part[0] == "<" and len(part) > 1
-    return unicodedata.category(part[0])[0] in "LMNPS" and not is_tag
+    first = html.unescape(part)[:1]
+    return first != "" and unicodedata.category(first)[0] in "LMNPS" and not is_tag
 
 
 def bases_changed(sequence: str, most: int) -> Iterator[Change]:

@@ -25,8 +25,8 @@ GAPS = (1, 2)  # pairs with the next word, and with the next but one
 FIRST_WORDS = 4  # that also count by their place
 LAST_WORDS = 3
 LONGEST_PIECE = 5  # letters of a piece of a word
-TAG = r"<[a-zA-Z/!][^<>]{0,200}>"
-ENTITY = r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[a-zA-Z][a-zA-Z0-9]*);"
+TAG = r"<[a-zA-Z/!][^<>]{0,200}>"  # of HTML; "a < b" is none
+ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{0,31});"  # a sign as HTML writes it, such as &amp;
 SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2 ** 64 over the golden ratio: multiples of it are far from one another
 
 
@@ -40,7 +40,7 @@ class Stretches:
 
 
 def without_markup(cells: pl.Series) -> pl.Series:
-    """The texts as a browser would show them: no HTML tags, and &amp; as the sign that it stands for; "" for a gap."""
+    """The texts without HTML's tags, and with the signs for which &amp; and its like stand; "" for a gap."""
     text = cells.cast(pl.String).fill_null("").str.slice(0, LONGEST_TEXT).str.replace_all(TAG, " ")
     if not text.str.contains(ENTITY).any():
         return text

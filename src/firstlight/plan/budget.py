@@ -102,7 +102,10 @@ def steps_an_epoch(rows: int, batch: int) -> int:
 
 
 def fitting_for(rows: int, taught: int, batch: int | None, folds: int, seed: int) -> Fitting:
-    """Rows, folds, at most so many, and threads; batch: rows a step of the small networks, where they stand alone."""
+    """Rows, folds, at most so many, and threads.
+
+    batch: rows a step of the small networks; None where parts that are more work a row stand beside them, or alone.
+    """
     small = batch is not None and batch <= SMALL_BATCH and rows < FEWEST_ROWS
     threads = 1 if small else torch.get_num_threads()
     some = taught if taught < rows else None

@@ -105,7 +105,7 @@ def decide(
         else "enough for most tables of this size",
         **{f"{part.name}.{name}": reason for part in PARTS_OF_NETWORK for name, reason in part.reasons.items()},
         "fitting.rows": "chosen by chance: more would not fit into memory, nor into the time",
-        "fitting.threads": "as many as pay at this batch; with another number the last bits differ",
+        "fitting.threads": "as many as pay; with another number the last bits differ",
     }
     return Plan(
         source=source, test_source=test_source, target=aim, split=split, columns=columns, network=network,

@@ -88,7 +88,7 @@ def columns_compared(rows: pl.DataFrame, target: str) -> tuple[str, ...]:
     plain = [name for name in inputs if not (rows[name].dtype.is_nested() or rows[name].dtype == pl.Object)]
     numbering = [name for name in plain if not rows[name].dtype.is_float() and rows[name].n_unique() == len(rows)]
     compared = [name for name in plain if name not in numbering] or plain
-    return tuple(compared) if rows[compared].n_unique() >= len(rows) / 2 else ()
+    return tuple(compared) if compared and rows[compared].n_unique() >= len(rows) / 2 else ()
 
 
 def compared_by_likeness(rows: pl.DataFrame, target: str) -> dict[str, tuple[str, ...]]:

@@ -21,7 +21,7 @@ from firstlight.report.wording import number
 MOST_SAMPLED = 500  # test rows
 FIRST_SAMPLED = 2
 A_MOMENT = 300_000  # letters, that are read in some tenths of a second
-LONGEST_ROW = 8  # times what a report may ask in all: so much may be asked about one row
+LONGEST_ROW = 8  # times `Occlusion.in_report`: so much is asked about the first rows, which are asked about in any case
 FEWEST_PARTS = 100  # that are asked about, however long the row
 GOLDEN = 0.6180339887498949  # its multiples, whole parts left aside, are spread evenly however many are taken
 
@@ -54,7 +54,7 @@ def sample_of(story: Story, occlusions: Mapping[str, Occlusion]) -> dict[int, Ef
 
 def shortened(occlusions: Mapping[str, Occlusion], rows: pl.DataFrame) -> dict[str, Occlusion]:
     """Fewer parts of each cell where rows are long: for each part the whole row is read anew."""
-    longest = max(1, *_letters(rows, occlusions))
+    longest = max([1, *_letters(rows, occlusions)])
     parts = {name: max(FEWEST_PARTS, LONGEST_ROW * each.in_report // longest) for name, each in occlusions.items()}
     return {name: replace(each, most=min(each.most, parts[name])) for name, each in occlusions.items()}
 

@@ -34,12 +34,18 @@ def logos(
             chosen = [each for each in sample.values() if each.likeliest == answer]
             mean = torch.stack([heights_of(each, column, letters, places) for each in chosen]).mean(dim=0)
             when = f" when it says {story.labels[answer]}" if story.classes else ""
-            lead = f"The mean over {counted(len(chosen), 'test row')}."
+            lead = f"The mean over {counted(len(chosen), 'test row')}. {_asked(max(lengths), places)}"
             yield logo(f"Which places of {name} matter{when}?", letters, mean, lead, unit)
     for example in [each for each in examples if cells[each.row]][:1]:
         places = min(len(cells[example.row]), occlusion.most)
         heights = heights_of(example.effects, column, letters, places)
-        yield logo(f"Which bases of one {name} moved its answer?", letters, heights, example.lead, unit)
+        lead = f"{example.lead} {_asked(len(cells[example.row]), places)}"
+        yield logo(f"Which bases of one {name} moved its answer?", letters, heights, lead, unit)
+
+
+def _asked(length: int, places: int) -> str:
+    which = "Each base" if places == length else f"Each of the first {number(places)} bases"
+    return f"{which} was replaced by each of the three others;"
 
 
 def heights_of(effects: Effects, column: str, letters: str, places: int) -> Tensor:
@@ -54,7 +60,7 @@ def heights_of(effects: Effects, column: str, letters: str, places: int) -> Tens
 def logo(question: str, letters: str, heights: Tensor, lead: str, unit: str) -> Logo:
     """A logo of heights (places, letters), of the most telling stretch where there are many places.
 
-    lead: whose they are. unit: in which they are measured.
+    lead: whose they are, and how they were found. unit: in which they are measured.
     """
     sizes, most = heights.abs().amax(dim=1), heights.abs().argmax(dim=1).tolist()
     first = int(sizes.unfold(0, MOST_PLACES, 1).sum(dim=1).argmax()) if len(heights) > MOST_PLACES else 0
@@ -68,8 +74,8 @@ def logo(question: str, letters: str, heights: Tensor, lead: str, unit: str) -> 
     )
     said = ", ".join(f"{letter} at {place} ({text})" for place, letter, text in rows[:3])
     caption = (
-        f"{lead} Each base was replaced by each of the three others; a letter is as high as what the answer owes to "
-        f"it, in {unit}, and below the line where it speaks against it. The strongest: {said or 'none'}."
+        f"{lead} a letter is as high as what the answer owes to it, in {unit}, and below the line where it speaks "
+        f"against it. The strongest: {said or 'none'}."
     )
     table = Grid(question, ("place", "base", "effect"), rows, "") if rows else None
     return Logo(question, letters, tuple(map(tuple, drawn.tolist())), caption, table, first=first + 1)

@@ -35,7 +35,7 @@ from firstlight.store.audit import LENGTH_BYTES, Entry, Header, audit, read_tens
 
 FORMAT = "firstlight 1"
 EXAMPLES = 5
-LONGEST_EXAMPLE = 100_000  # letters of a cell: a whole file may stand in one, and the head of a model file is limited
+LONGEST_EXAMPLE = 10_000  # letters of a cell: a whole file may stand in one, and the head of a model file is limited
 PIXELS = "examples."  # before the name of a column, the name of the tensor of its examples' pixels
 # Answers are the same to the bit on the machine that fitted the model, and this close on others, counted in deviations
 # of the target from its mean. Networks in half precision round coarsely, and on each kind of machine otherwise.
