@@ -474,7 +474,13 @@ CASES = {
     "sequences by chance": (promoters(), Choices("label")),
     "both by chance": (reviews().with_columns(promoters()["bases"]), Choices("label")),
     "by time": (reviews().with_columns(promoters()["bases"]), Choices("label", time="size")),
-    "no test": (promoters(), Choices("label", test=0.0)),
+    "sequences, no test": (promoters(), Choices("label", test=0.0)),
+    "texts, no test": (reviews(), Choices("label", test=0.0)),
+    "sequences alone, no test": (promoters().select("bases", "label"), Choices("label", test=0.0)),
+    "sequences alone, to numbers": (
+        promoters().select("bases", size=pl.col("size").cast(pl.Float64) * 1.37),
+        Choices("size"),
+    ),
     "a test file": (reviews(), Choices("label", test=reviews()[5:30])),
 }
 

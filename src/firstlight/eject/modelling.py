@@ -84,7 +84,7 @@ def fit_network(plan: Plan, *, calibrated: bool) -> list[str]:
             "unit_targets = ((targets[train] - mean) / deviation).float()  # in deviations from the mean",
         ]
     lines += _fit_alone(plan) if len(plan.epochs) == 1 else _fit_side_by_side(plan)
-    return lines + (_believed(plan) if calibrated else [])
+    return lines + (_believed(plan) if calibrated else []) + _settled(plan)
 
 
 def _fits(plan: Plan) -> dict[str, tuple[str, str, str]]:
@@ -170,8 +170,14 @@ def _believed(plan: Plan) -> list[str]:
         fit = "weights, bias = fit_weights(held_out, targets[train])  # how far each part is believed"
     else:
         fit = "weights = least_squares_weights(held_out.squeeze(2), unit_targets)  # how far each part is believed"
-    settled = [f"{part.name}.{part.snippets.settle}" for part in plan.other_parts if part.snippets.settle]
-    return [*lines, fit, *([f"model.{settled[0].partition('.')[2]}"] if alone and settled else settled)]
+    return [*lines, fit]
+
+
+def _settled(plan: Plan) -> list[str]:
+    """What parts become once their members have answered to the rows that they held out."""
+    alone = len(plan.epochs) == 1
+    parts = {"model" if alone else part.name: part.snippets.settle for part in plan.other_parts}
+    return [f"{name}.{settle}" for name, settle in parts.items() if settle]
 
 
 def answers_of_network(plan: Plan) -> list[str]:
