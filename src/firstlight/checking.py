@@ -232,7 +232,7 @@ def strays_of(cells: pl.Series, column: Column) -> list[Remark]:
 
 def _copies(rows: pl.DataFrame, target: str | None) -> list[Remark]:
     """How many rows have the inputs of an earlier one; nothing where that is no sign of being the same."""
-    compared = columns_compared(rows, target or "")
+    compared = columns_compared(rows, target or "", _compared(rows, target))
     copies = len(rows) - rows.select(compared).n_unique() if compared else 0
     if copies == 0:
         return []
@@ -241,9 +241,13 @@ def _copies(rows: pl.DataFrame, target: str | None) -> list[Remark]:
     ]
 
 
+def _compared(rows: pl.DataFrame, target: str | None) -> Split:
+    return Split(way="none", share=0).model_copy(update=compared_by_likeness(rows, target or ""))
+
+
 def _alike(rows: pl.DataFrame, aim: Target | None, target: str | None) -> list[Remark]:
     """How many rows are nearly equal to others in a text, a sequence, a picture or a video."""
-    split = Split(way="none", share=0).model_copy(update=compared_by_likeness(rows, target or ""))
+    split = _compared(rows, target)
     if not split.near:
         return []
     classes = None

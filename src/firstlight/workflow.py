@@ -320,7 +320,7 @@ def prepare_rows(opened: Opened, choices: Choices, plan: Plan | None) -> tuple[P
     if opened.test_table and len(test) == 0:
         name = shown(opened.test_table)
         raise Refused(f"{name} has no row with a {target} that can be scored, so nothing would be tested.")
-    if opened.test_table or (split.column and columns_compared(opened.rows, target)):
+    if opened.test_table or (split.column and columns_compared(opened.rows, target, split)):
         seen = seen_rows(train, test, plan)
         aside += seen_before(train, test, plan, seen)
     classes = targets if plan.target.task == "classification" else None

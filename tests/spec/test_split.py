@@ -21,7 +21,14 @@ from firstlight.plain.split import (
     split_by_time,
 )
 from firstlight.plan.plan import Split
-from firstlight.plan.splitting import Parts, apply_split, choose_split, columns_compared, kin_of, usual_share
+from firstlight.plan.splitting import (
+    Parts,
+    apply_split,
+    choose_split,
+    columns_compared,
+    kin_of,
+    usual_share,
+)
 from firstlight.refusal import Refused
 
 seeds = st.integers(0, 2**31)
@@ -206,7 +213,17 @@ def test_rows_with_the_same_inputs_never_part_whatever_their_labels_say() -> Non
 
 def test_where_there_are_pixels_alone_no_cells_are_compared() -> None:
     pixels = pl.Series("picture", [[[[0]]], [[[1]]]] * 10, dtype=pl.Array(pl.UInt8, (1, 1, 1)))
-    assert columns_compared(pl.DataFrame({"picture": pixels, "label": ["a", "b"] * 10}), "label") == ()
+    rows = pl.DataFrame({"picture": pixels, "label": ["a", "b"] * 10})
+    assert columns_compared(rows, "label", Split(way="chance", share=0.2)) == ()
+
+
+def test_rows_of_different_texts_are_not_equal_for_what_else_they_have() -> None:
+    texts = [f"text number {number} of a table of texts" for number in range(40)]
+    rows = pl.DataFrame(
+        {"id": range(40), "text": texts, "size": [number % 30 for number in range(40)], "y": [1, 2] * 20}
+    )
+    split = choose_split(rows, "y", share=0.2, time=None, group=None, seed=0)
+    assert (split.alike, split.near_texts) == (("text", "size"), ("text",))
 
 
 def test_of_a_very_large_table_no_more_is_set_aside_than_tells_something() -> None:

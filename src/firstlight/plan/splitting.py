@@ -60,8 +60,8 @@ def choose_split(
         return split.model_copy(update=compared_by_likeness(rows, target))
     even = has_words(rows[target]) and rows[target].n_unique() * 5 <= len(rows)  # repeated five times: it has classes
     way: Literal["chance", "none"] = "chance" if share else "none"
-    split = Split(way=way, share=share, even=even, alike=columns_compared(rows, target), seed=seed)
-    return split.model_copy(update=compared_by_likeness(rows, target))
+    split = Split(way=way, share=share, even=even, seed=seed).model_copy(update=compared_by_likeness(rows, target))
+    return split.model_copy(update={"alike": columns_compared(rows, target, split)})
 
 
 def usual_share(rows: int) -> float:
@@ -77,16 +77,19 @@ def _forms(cells: pl.Series, name: str) -> tuple[str, ...]:
     raise Refused(f"column {name!r} cannot order rows by time: its cells are neither dates nor numbers.")
 
 
-def columns_compared(rows: pl.DataFrame, target: str) -> tuple[str, ...]:
+def columns_compared(rows: pl.DataFrame, target: str, split: Split) -> tuple[str, ...]:
     """The inputs in which rows are compared, so that equal ones stay together; none where equality says nothing.
 
     What the target says does not count: a row whose inputs were learned tells nothing new when it is tested. A column
-    that numbers the rows would make all of them different, and is not compared. Where the columns are so few or so
-    coarse that most rows have a twin, being equal is no sign of being the same thing.
+    that numbers the rows would make all of them different, and is not compared; texts and sequences number nothing,
+    though each may be there once. Where the columns are so few or so coarse that most rows have a twin, being equal is
+    no sign of being the same thing. split: it tells which columns hold texts and sequences.
     """
+    contents = {*split.near_texts, *split.near_sequences}
     inputs = [name for name in rows.columns if name != target]
     plain = [name for name in inputs if not (rows[name].dtype.is_nested() or rows[name].dtype == pl.Object)]
-    numbering = [name for name in plain if not rows[name].dtype.is_float() and rows[name].n_unique() == len(rows)]
+    whole = [name for name in plain if name not in contents and not rows[name].dtype.is_float()]
+    numbering = [name for name in whole if rows[name].n_unique() == len(rows)]
     compared = [name for name in plain if name not in numbering] or plain
     return tuple(compared) if compared and rows[compared].n_unique() >= len(rows) / 2 else ()
 
