@@ -116,8 +116,9 @@ def check(
             remarks += strays_of(rows[name], decision.column)
     if aim and target:
         remarks += [Remark(found.column, found.why) for found in suspicions(rows, target, aim.task, columns)]
-    remarks += _alike(rows, aim, target)
-    remarks += _copies(rows, target)
+    split = Split(way="none", share=0).model_copy(update=compared_by_likeness(rows, target or ""))
+    remarks += _alike(rows, aim, target, split)
+    remarks += _copies(rows, target, split)
     if aim and target:
         remarks += [remark for column in columns for remark in _drift(rows, column, aim)]
     return Check(table, tuple(seen), told, tuple(remarks))
@@ -230,9 +231,9 @@ def strays_of(cells: pl.Series, column: Column) -> list[Remark]:
     return [Remark(column.name, told)]
 
 
-def _copies(rows: pl.DataFrame, target: str | None) -> list[Remark]:
+def _copies(rows: pl.DataFrame, target: str | None, split: Split) -> list[Remark]:
     """How many rows have the inputs of an earlier one; nothing where that is no sign of being the same."""
-    compared = columns_compared(rows, target or "", _compared(rows, target))
+    compared = columns_compared(rows, target or "", split)
     copies = len(rows) - rows.select(compared).n_unique() if compared else 0
     if copies == 0:
         return []
@@ -241,13 +242,8 @@ def _copies(rows: pl.DataFrame, target: str | None) -> list[Remark]:
     ]
 
 
-def _compared(rows: pl.DataFrame, target: str | None) -> Split:
-    return Split(way="none", share=0).model_copy(update=compared_by_likeness(rows, target or ""))
-
-
-def _alike(rows: pl.DataFrame, aim: Target | None, target: str | None) -> list[Remark]:
+def _alike(rows: pl.DataFrame, aim: Target | None, target: str | None, split: Split) -> list[Remark]:
     """How many rows are nearly equal to others in a text, a sequence, a picture or a video."""
-    split = _compared(rows, target)
     if not split.near:
         return []
     classes = None

@@ -34,18 +34,19 @@ def logos(
             chosen = [each for each in sample.values() if each.likeliest == answer]
             mean = torch.stack([heights_of(each, column, letters, places) for each in chosen]).mean(dim=0)
             when = f" when it says {story.labels[answer]}" if story.classes else ""
-            lead = f"The mean over {counted(len(chosen), 'test row')}. {_asked(max(lengths), places)}"
+            lead = f"The mean over {counted(len(chosen), 'test row')}. {_replaced(max(lengths), places)}"
             yield logo(f"Which places of {name} matter{when}?", letters, mean, lead, unit)
     for example in [each for each in examples if cells[each.row]][:1]:
         places = min(len(cells[example.row]), occlusion.most)
         heights = heights_of(example.effects, column, letters, places)
-        lead = f"{example.lead} {_asked(len(cells[example.row]), places)}"
+        lead = f"{example.lead} {_replaced(len(cells[example.row]), places)}"
         yield logo(f"Which bases of one {name} moved its answer?", letters, heights, lead, unit)
 
 
-def _asked(length: int, places: int) -> str:
+def _replaced(length: int, places: int) -> str:
+    """Which bases were asked about, and how."""
     which = "Each base" if places == length else f"Each of the first {number(places)} bases"
-    return f"{which} was replaced by each of the three others;"
+    return f"{which} was replaced by each of the three others."
 
 
 def heights_of(effects: Effects, column: str, letters: str, places: int) -> Tensor:
@@ -74,7 +75,7 @@ def logo(question: str, letters: str, heights: Tensor, lead: str, unit: str) -> 
     )
     said = ", ".join(f"{letter} at {place} ({text})" for place, letter, text in rows[:3])
     caption = (
-        f"{lead} a letter is as high as what the answer owes to it, in {unit}, and below the line where it speaks "
+        f"{lead} A letter is as high as what the answer owes to it, in {unit}, and below the line where it speaks "
         f"against it. The strongest: {said or 'none'}."
     )
     table = Grid(question, ("place", "base", "effect"), rows, "") if rows else None
