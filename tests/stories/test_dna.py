@@ -92,6 +92,13 @@ def test_a_look_at_long_sequences_tells_how_much_of_them_is_read() -> None:
     assert "are read" not in check(long[1:]).columns[0].text
 
 
+def test_a_report_on_long_sequences_says_about_which_of_their_bases_it_asked(fit: Fit, tmp_path: Path) -> None:
+    rows = pl.DataFrame({"bases": sequences(60, shortest=2400, longest=2400), "label": CLASSES[:2] * 30})
+    fit(rows, Choices("label", seconds=0.01), keep=NETWORK, out=tmp_path / "run", page=True)
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert "Each of the first 166 bases was replaced by each of the three others. A letter is" in page
+
+
 class TestFiles:
     """Files of sequences, wherever their labels stand."""
 
